@@ -1,0 +1,420 @@
+//! One conversation: the actor that gives every entry its place in the log.
+//!
+//! A command is decided on plain state (`decide.rs`), takes its seq before anything is awaited,
+//! goes to the store, and is answered and fanned out only when the store has it. The actor is
+//! started on demand, rebuilt from the store whenever it starts or restarts, and ends when it is
+//! idle.
+
+mod asks;
+mod decide;
+mod fanout;
+mod load;
+mod receipts;
+pub(crate) mod state;
+mod typing;
+
+use actix::{
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, Supervised,
+};
+use bedside_protocol::{
+    Command, CommandError, ConversationId, Event, UserId,
+    event::{Change, ConversationChanged},
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+
+use crate::{
+    caller::{Caller, Responder},
+    counters::COUNTERS,
+    node::Shared,
+    ports::store::{Appended, StoreError},
+    supervision::Recover,
+};
+use fanout::Fanout;
+use receipts::ReceiptWrites;
+use state::{Pending, Planned, State};
+
+pub(crate) use decide::validate_title;
+pub(crate) use load::direct_until;
+pub use state::{hides_members, redact, redact_event};
+
+/// After a load failed, how long commands are refused before the next try.
+const RELOAD_AFTER: Duration = Duration::from_millis(200);
+
+/// After the store refused an append, how long the actor makes none of its own accord.
+const QUIET_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// A command for one conversation.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Ask {
+    /// Who asks.
+    pub caller: Caller,
+    /// What.
+    pub command: Command,
+    /// Where the answer goes.
+    pub responder: Responder,
+    /// When it arrived.
+    pub since: Instant,
+}
+
+/// A relation of one of these people changed: see whether memberships still hold.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub(crate) struct Recheck;
+
+/// What became of entries, in the order in which they were handed to the store.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Committed(pub(crate) Vec<Appended>);
+
+/// Everything that was in the mailbox when the actor retired has been passed on.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Retired;
+
+/// The actor of one conversation.
+pub(crate) struct ConversationActor {
+    id: ConversationId,
+    shared: Arc<Shared>,
+    lane: usize,
+    generation: u64,
+    /// Commands in the mailbox, as the directory counts them.
+    queued: Arc<AtomicUsize>,
+    stage: Stage,
+    /// Commands that wait for a load, in order.
+    stash: VecDeque<Ask>,
+    /// Entries on their way to the store. Kept through a restart: they are stored or not,
+    /// whatever happened to this actor.
+    pending: VecDeque<Pending>,
+    fanout: Fanout,
+    receipts: ReceiptWrites,
+    typing: HashMap<UserId, Instant>,
+    /// Fires when the next relation ends by itself.
+    relations_timer: Option<SpawnHandle>,
+    /// The store refused an append: nothing is tried of the actor's own accord before this.
+    quiet_until: Instant,
+    /// Loads that failed in a row.
+    failed_loads: u32,
+    /// Fires when the next one is tried.
+    load_timer: Option<SpawnHandle>,
+    last_used: Instant,
+}
+
+enum Stage {
+    Loading,
+    Ready(Box<State>),
+    /// The store could not be read; not tried again before this.
+    Failed(Instant),
+    /// There is no such conversation.
+    Absent,
+    /// It was idle and gave up its place in the directory.
+    Retired,
+}
+
+impl ConversationActor {
+    pub(crate) fn new(
+        id: ConversationId,
+        shared: Arc<Shared>,
+        lane: usize,
+        generation: u64,
+        pushed_seq: Option<u64>,
+        queued: Arc<AtomicUsize>,
+    ) -> Self {
+        COUNTERS.conversations_activated.add(1);
+        Self {
+            id,
+            shared,
+            lane,
+            generation,
+            queued,
+            stage: Stage::Loading,
+            stash: VecDeque::new(),
+            pending: VecDeque::new(),
+            fanout: Fanout::new(pushed_seq),
+            receipts: ReceiptWrites::default(),
+            typing: HashMap::new(),
+            relations_timer: None,
+            quiet_until: Instant::now(),
+            failed_loads: 0,
+            load_timer: None,
+            last_used: Instant::now(),
+        }
+    }
+
+    /// Hands a decided entry to the store.
+    fn append(&mut self, planned: Planned, ask: Pass) {
+        let Planned {
+            append,
+            event,
+            reply,
+            target_seq,
+        } = planned;
+        self.pending.push_back(Pending {
+            seq: append.seq,
+            ord: append.ord,
+            at: append.at,
+            reply,
+            responder: ask.responder,
+            waiters: Vec::new(),
+            event,
+            origin: ask.origin,
+            target_seq,
+            since: ask.since,
+        });
+        self.shared.store.append(self.lane, append);
+    }
+
+    /// An entry that the server itself decided on.
+    fn append_own(&mut self, planned: Planned) {
+        let (responder, _) = Responder::channel();
+        self.append(
+            planned,
+            Pass {
+                responder,
+                origin: None,
+                since: Instant::now(),
+            },
+        );
+    }
+
+    /// Answers and fans out an entry that is stored.
+    fn stored(&mut self, pending: Pending) {
+        let Stage::Ready(state) = &mut self.stage else {
+            return;
+        };
+        state.stored.seq = pending.seq;
+        state.stored.ord = pending.ord;
+        state.stored.at = pending.at;
+        if let Some(target) = pending.target_seq {
+            state.changing.remove(&target);
+        }
+        COUNTERS.send_to_stored.observe(pending.since.elapsed());
+        COUNTERS.messages_stored.add(1);
+        if let Event::ConversationChanged(ConversationChanged {
+            change: Change::MemberRemoved | Change::MemberLeft,
+            user_id: Some(gone),
+            ..
+        }) = &pending.event
+        {
+            state.unwatch(&self.shared.presence, gone);
+            // Nobody hears of it from a past member; the mark only has to go.
+            self.typing.remove(gone);
+        }
+        pending.responder.ok(pending.reply.clone());
+        if !pending.waiters.is_empty() {
+            let mut reply = pending.reply;
+            if let bedside_protocol::Reply::MessageSent(sent) = &mut reply {
+                sent.duplicate = true;
+            }
+            for waiter in pending.waiters {
+                waiter.ok(reply.clone());
+            }
+        }
+        self.fanout
+            .queue(self.id, pending.seq, pending.event, pending.origin);
+    }
+
+    fn refuse_pending(&mut self, error: &CommandError) {
+        for pending in self.pending.drain(..) {
+            for waiter in pending.waiters {
+                waiter.err(error.clone());
+            }
+            pending.responder.err(error.clone());
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.pending.is_empty()
+            && self.stash.is_empty()
+            && self.fanout.is_empty()
+            && self.receipts.is_idle()
+            // What is not shown yet is known to this actor alone.
+            && !(matches!(self.stage, Stage::Failed(_)) && self.fanout.pushed_seq().is_some())
+            && self.last_used.elapsed() >= self.shared.config.passivate_after
+    }
+
+    /// Ends the actor when it has been idle for long enough; looks again later otherwise.
+    fn watch_idleness(ctx: &mut Context<Self>, after: Duration) {
+        ctx.run_later(after, |actor, ctx| {
+            let directory = &actor.shared.directory;
+            if actor.is_idle() && directory.retire_unasked(actor.id, actor.generation) {
+                COUNTERS.conversations_passivated.add(1);
+                actor.stage = Stage::Retired;
+                // No new message can come; a recheck in the mailbox is passed on before this one.
+                ctx.notify(Retired);
+            } else {
+                let used = actor.last_used.elapsed();
+                let after = actor.shared.config.passivate_after;
+                Self::watch_idleness(ctx, after.saturating_sub(used).max(after / 4));
+            }
+        });
+    }
+}
+
+/// What of an [`Ask`] goes with the entry that it made.
+struct Pass {
+    responder: Responder,
+    origin: Option<Arc<crate::outbox::Outbox>>,
+    since: Instant,
+}
+
+impl Actor for ConversationActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.load(ctx);
+        Self::watch_idleness(ctx, self.shared.config.passivate_after);
+        self.watch_typing(ctx);
+    }
+}
+
+impl Supervised for ConversationActor {
+    fn restarting(&mut self, _ctx: &mut Self::Context) {
+        // What was in memory may be half changed: only the store is trusted.
+        self.stage = Stage::Loading;
+        // The context's timers are gone; `started` arms the ones that matter again.
+        self.relations_timer = None;
+        self.load_timer = None;
+        self.receipts.forget();
+    }
+}
+
+impl Recover for ConversationActor {
+    const NAME: &'static str = "conversation";
+}
+
+impl Drop for ConversationActor {
+    fn drop(&mut self) {
+        self.shared
+            .directory
+            .note_pushed(self.id, self.generation, self.fanout.pushed_seq());
+        // Without a state there are no members' slots to let go of.
+        let Stage::Ready(state) = std::mem::replace(&mut self.stage, Stage::Absent) else {
+            return;
+        };
+        let users: Vec<_> = state
+            .members
+            .iter()
+            .map(|m| m.record.user_id.clone())
+            .collect();
+        drop(state);
+        for user_id in users {
+            self.shared.sessions.forget_if_unused(&user_id);
+        }
+    }
+}
+
+impl Handler<Ask> for ConversationActor {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask, ctx: &mut Self::Context) {
+        self.queued.fetch_sub(1, Ordering::SeqCst);
+        self.take(ask, ctx);
+    }
+}
+
+impl ConversationActor {
+    fn take(&mut self, ask: Ask, ctx: &mut Context<Self>) {
+        self.last_used = Instant::now();
+        match &self.stage {
+            Stage::Ready(_) => self.ask(ask, ctx),
+            Stage::Loading => self.stash.push_back(ask),
+            Stage::Failed(until) if *until > Instant::now() => {
+                ask.responder.err(CommandError::unavailable(
+                    "the conversation cannot be read from storage just now",
+                    200,
+                ));
+            }
+            Stage::Failed(_) => {
+                self.stash.push_back(ask);
+                self.load(ctx);
+            }
+            Stage::Absent => ask
+                .responder
+                .err(CommandError::not_found("there is no such conversation")),
+            Stage::Retired => self.shared.directory.send(self.id, ask),
+        }
+    }
+}
+
+impl Handler<Committed> for ConversationActor {
+    type Result = ();
+
+    fn handle(&mut self, Committed(batch): Committed, ctx: &mut Self::Context) {
+        for appended in batch {
+            match appended.result {
+                Ok(()) => {
+                    // Entries are answered in order; one that a reload has settled is gone.
+                    while self
+                        .pending
+                        .front()
+                        .is_some_and(|pending| pending.seq <= appended.seq)
+                    {
+                        if let Some(pending) = self.pending.pop_front() {
+                            self.stored(pending);
+                        }
+                    }
+                }
+                // Failures come in order, too: this one is of an entry that a reload has settled.
+                Err(_)
+                    if self
+                        .pending
+                        .front()
+                        .is_none_or(|pending| pending.seq != appended.seq) => {}
+                Err(fault) => {
+                    self.append_failed(&fault, ctx);
+                    break;
+                }
+            }
+        }
+        self.push_fanout(ctx);
+    }
+}
+
+impl ConversationActor {
+    /// The store did not take an entry: every later one counts on it, so all of them fail, and
+    /// the state is built again from what is stored.
+    fn append_failed(&mut self, fault: &StoreError, ctx: &mut Context<Self>) {
+        COUNTERS.append_failures.add(1);
+        tracing::error!(conversation_id = %self.id, error = %fault, "append failed");
+        let error = match fault {
+            StoreError::Full => CommandError::unavailable("storage is full", 5_000),
+            StoreError::Conflict | StoreError::Unavailable(_) => CommandError::unavailable(
+                "it could not be stored; try again with the same client_msg_id",
+                200,
+            ),
+        };
+        self.refuse_pending(&error);
+        self.quiet_until = Instant::now() + self.shared.clock.wait(QUIET_AFTER_FAILURE);
+        self.stage = Stage::Loading;
+        self.load(ctx);
+    }
+}
+
+impl Handler<Retired> for ConversationActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Retired, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl Handler<Recheck> for ConversationActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Recheck, ctx: &mut Self::Context) {
+        match self.stage {
+            // It may have come just before this actor gave up its place.
+            Stage::Retired => self.shared.directory.recheck(self.id),
+            _ => self.recheck(ctx),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! One server: everything that its transports call.
+
+mod conversations;
+mod people;
+
+use actix_rt::{Arbiter, ArbiterHandle};
+use bedside_protocol::{
+    CloseCode, Command, CommandError, ConversationId, MessageSend, Reply, UserId,
+};
+use parking_lot::Mutex;
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+use crate::{
+    caller::{Caller, Responder},
+    conversation::Ask,
+    directory::Directory,
+    outbox::Outbox,
+    ports::{
+        clock::Clock,
+        identity::{Identities, SessionIdentity},
+        store::{BodyHash, Store},
+    },
+    presence::PresenceTable,
+    resume,
+    session::{SessionActor, SessionHandle},
+    sessions::{Sessions, Subscriptions},
+};
+
+/// Makes the keyed hash of a message's first body.
+pub type BodyHasher = Arc<dyn Fn(&MessageSend) -> BodyHash + Send + Sync>;
+
+/// Called with each command that reaches a conversation. Panics in it are as panics of the
+/// actor: how tests show that supervision works.
+pub type CommandHook = Arc<dyn Fn(&ConversationId, &Command) + Send + Sync>;
+
+/// How long [`Node::execute`] waits for an answer.
+pub const EXECUTE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a node is made of.
+pub struct NodeConfig {
+    /// Arbiters that conversations are spread over: one per core.
+    pub arbiters: usize,
+    /// How long after sending a message may be edited.
+    pub edit_window: Duration,
+    /// How long a conversation may be idle before its actor ends.
+    pub passivate_after: Duration,
+    /// Hosts that attachment URLs may name. (`https` only; the server never fetches them.)
+    pub attachment_hosts: Vec<String>,
+    /// Makes the keyed hash by which retries are told from other messages.
+    pub body_hash: BodyHasher,
+    /// Fault injection; none outside of tests.
+    pub on_command: Option<CommandHook>,
+}
+
+/// What all actors of a node share.
+pub(crate) struct Shared {
+    pub(crate) config: NodeConfig,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) identities: Arc<dyn Identities>,
+    pub(crate) directory: Directory,
+    pub(crate) sessions: Sessions,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) presence: PresenceTable,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+/// One server. Cheap to share; make it inside a running actix `System`.
+pub struct Node {
+    pub(crate) shared: Arc<Shared>,
+    /// What was last written of each person, as a hash of their claims.
+    known: Arc<Mutex<HashMap<UserId, u64>>>,
+    arbiters: Vec<ArbiterHandle>,
+}
+
+impl Node {
+    /// Starts the node's arbiters and actors.
+    #[must_use]
+    pub fn start(
+        config: NodeConfig,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        identities: Arc<dyn Identities>,
+    ) -> Arc<Self> {
+        let arbiters: Vec<_> = (0..config.arbiters.max(1))
+            .map(|_| Arbiter::new().handle())
+            .collect();
+        let shared = Arc::new(Shared {
+            config,
+            store,
+            clock,
+            identities,
+            directory: Directory::new(arbiters.clone()),
+            sessions: Sessions::default(),
+            subscriptions: Subscriptions::default(),
+            presence: PresenceTable::default(),
+        });
+        shared.directory.connect(&shared);
+        shared.presence.connect(&shared, &arbiters);
+        Arc::new(Self {
+            shared,
+            known: Arc::default(),
+            arbiters,
+        })
+    }
+
+    /// Opens a session for a verified identity. Its actor runs on the calling arbiter; the first
+    /// frame in the outbox is `session.welcome`, once the person is in the directory.
+    pub fn open_session(
+        self: &Arc<Self>,
+        identity: SessionIdentity,
+        outbox: Arc<Outbox>,
+    ) -> SessionHandle {
+        SessionActor::open(self.clone(), identity, outbox)
+    }
+
+    /// Does one command for a caller without a socket, within 10 s. Every command but
+    /// `session.*`, `sync.resume`, `conversation.subscribe`/`unsubscribe` and `presence.watch`.
+    ///
+    /// # Errors
+    /// Whatever the command is refused with.
+    pub async fn execute(
+        self: &Arc<Self>,
+        caller: Caller,
+        command: Command,
+    ) -> Result<Reply, CommandError> {
+        if caller.roles.is_empty() {
+            return Err(CommandError::forbidden("your role has no rights here"));
+        }
+        match command {
+            Command::ConversationCreate(create) => self.create_conversation(&caller, create).await,
+            Command::MessageHistory(history) => {
+                resume::history(&self.shared, &caller, history).await
+            }
+            Command::PresenceSet(set) => {
+                self.shared.presence.set_status(caller.user_id, set.status);
+                Ok(Reply::Empty(bedside_protocol::reply::Empty {}))
+            }
+            Command::MessageSend(send) => {
+                send.validate()?;
+                let (id, send) = self.resolve(&caller, send).await?;
+                self.ask(caller, id, Command::MessageSend(send)).await
+            }
+            other => match conversation_of(&other) {
+                Some(id) => self.ask(caller, id, other).await,
+                None => Err(CommandError::invalid("not a command for this way in")),
+            },
+        }
+    }
+
+    async fn resolve(
+        self: &Arc<Self>,
+        caller: &Caller,
+        mut send: MessageSend,
+    ) -> Result<(ConversationId, MessageSend), CommandError> {
+        let id = match (send.conversation_id, send.to_user_id.take()) {
+            (Some(id), _) => id,
+            (None, Some(to)) => self.direct_with(caller, to).await?,
+            (None, None) => return Err(CommandError::invalid("conversation_id is missing")),
+        };
+        send.conversation_id = Some(id);
+        Ok((id, send))
+    }
+
+    async fn ask(
+        &self,
+        caller: Caller,
+        id: ConversationId,
+        command: Command,
+    ) -> Result<Reply, CommandError> {
+        let (responder, answer) = Responder::channel();
+        self.shared.directory.send(
+            id,
+            Ask {
+                caller,
+                command,
+                responder,
+                since: Instant::now(),
+            },
+        );
+        match tokio::time::timeout(EXECUTE_TIMEOUT, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(CommandError::unavailable(
+                "no answer in time; whether it was done is unknown",
+                1_000,
+            )),
+        }
+    }
+
+    /// Where everything is kept, for what the facade only reads.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.clock
+    }
+
+    /// Who tokens speak for.
+    #[must_use]
+    pub fn identities(&self) -> &Arc<dyn Identities> {
+        &self.shared.identities
+    }
+
+    /// Ends every session with 1001, lets what waits be committed, and closes the store.
+    pub async fn shut_down(&self) {
+        for outbox in self.shared.sessions.all() {
+            outbox.close(CloseCode::GoingAway);
+        }
+        self.shared.store.close().await;
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+    }
+}
+
+/// Which conversation's actor a command goes to.
+pub(crate) fn conversation_of(command: &Command) -> Option<ConversationId> {
+    match command {
+        Command::ConversationUpdate(c) => Some(c.conversation_id),
+        Command::ConversationSet(c) => Some(c.conversation_id),
+        Command::ConversationSubscribe(c) | Command::MemberLeave(c) => Some(c.conversation_id),
+        Command::MemberAdd(c) => Some(c.conversation_id),
+        Command::MemberRemove(c) => Some(c.conversation_id),
+        Command::MessageSend(c) => c.conversation_id,
+        Command::MessageEdit(c) => Some(c.conversation_id),
+        Command::MessageDelete(c) => Some(c.conversation_id),
+        Command::MessageReact(c) => Some(c.conversation_id),
+        Command::ReceiptDeliver(c) | Command::ReceiptRead(c) => Some(c.conversation_id),
+        Command::TypingSet(c) => Some(c.conversation_id),
+        Command::SessionHello(_)
+        | Command::SessionRefresh(_)
+        | Command::SyncResume(_)
+        | Command::ConversationCreate(_)
+        | Command::ConversationUnsubscribe(_)
+        | Command::MessageHistory(_)
+        | Command::PresenceSet(_)
+        | Command::PresenceWatch(_) => None,
+    }
+}

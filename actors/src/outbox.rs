@@ -1,0 +1,469 @@
+//! What waits to be written to one socket, within bounds, and how far each conversation has
+//! been shown on it.
+//!
+//! Producers (conversation actors, presence) push from any thread; the one consumer is the
+//! socket's driver. A push never waits: past the bounds the outbox first drops what is ephemeral
+//! and then closes with the slow-consumer code, so that the client comes back and resumes by
+//! seq. A durable event is never dropped silently.
+//!
+//! The outbox also keeps promise 6 of the protocol: per conversation it knows the last seq that
+//! it has shown. An event that would leave a hole is held back, and the session is asked to fill
+//! the hole from the store first.
+
+use bedside_protocol::{
+    CloseCode, CommandError, ConversationId, EventFrame, Reply, Roles, SessionId, limits,
+};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use crate::counters::COUNTERS;
+
+/// How one transport writes frames: complete with whatever framing its wire needs, so that the
+/// same bytes can be shared by every socket of that kind.
+pub trait Encoder: Send + Sync {
+    /// Which of the shared encodings this is: encoders with the same slot write the same bytes.
+    fn slot(&self) -> usize;
+    /// An event.
+    fn event(&self, frame: &EventFrame) -> Bytes;
+    /// The answer to a command that went well.
+    fn reply(&self, reply_to: u64, reply: &Reply) -> Bytes;
+    /// The answer to a command that was refused.
+    fn error(&self, reply_to: Option<u64>, error: &CommandError) -> Bytes;
+}
+
+/// How many different shared encodings there may be.
+pub const ENCODER_SLOTS: usize = 8;
+
+/// An event that is encoded at most once per encoding, however many sockets it goes to.
+pub struct SharedEvent {
+    frame: EventFrame,
+    encoded: [OnceLock<Bytes>; ENCODER_SLOTS],
+}
+
+impl SharedEvent {
+    /// An event on its way out.
+    #[must_use]
+    pub fn new(frame: EventFrame) -> Self {
+        Self {
+            frame,
+            encoded: Default::default(),
+        }
+    }
+
+    /// What is shared.
+    #[must_use]
+    pub fn frame(&self) -> &EventFrame {
+        &self.frame
+    }
+
+    fn bytes(&self, encoder: &dyn Encoder) -> Bytes {
+        self.encoded[encoder.slot()]
+            .get_or_init(|| encoder.event(&self.frame))
+            .clone()
+    }
+}
+
+/// How far one conversation has been shown on this socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Position {
+    /// Everything up to here was pushed; the next event follows.
+    Live(u64),
+    /// Everything up to `shown` was pushed; the session is reading what follows from the store,
+    /// and events up to `head` are known of.
+    Filling { shown: u64, head: u64 },
+}
+
+struct Waiting {
+    bytes: Bytes,
+    ephemeral: bool,
+}
+
+#[derive(Default)]
+struct Inner {
+    queue: VecDeque<Waiting>,
+    queued_bytes: usize,
+    positions: HashMap<ConversationId, Position>,
+    holes: Vec<ConversationId>,
+    closing: Option<CloseCode>,
+    driver: Option<Waker>,
+    room: Vec<Waker>,
+}
+
+/// The outbox of one socket. See the module's text.
+pub struct Outbox {
+    session_id: SessionId,
+    encoder: &'static dyn Encoder,
+    roles: AtomicU8,
+    inner: Mutex<Inner>,
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outbox({})", self.session_id)
+    }
+}
+
+/// What the driver takes out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Frames were added to the driver's list.
+    Frames,
+    /// The session must be told to fill holes in these conversations.
+    Holes(Vec<ConversationId>),
+    /// Nothing more will come: write a close frame with this code.
+    Closed(CloseCode),
+}
+
+/// The outbox was closed; nobody reads any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed;
+
+impl Outbox {
+    /// The outbox of a new socket.
+    #[must_use]
+    pub fn new(encoder: &'static dyn Encoder, roles: Roles) -> Arc<Self> {
+        Arc::new(Self {
+            session_id: SessionId::new(),
+            encoder,
+            roles: AtomicU8::new(roles.bits()),
+            inner: Mutex::default(),
+        })
+    }
+
+    /// Whose socket, as the world may know it.
+    #[must_use]
+    pub fn session_id(&self) -> SessionId {
+        self.session_id
+    }
+
+    /// What the socket's present token grants.
+    #[must_use]
+    pub fn roles(&self) -> Roles {
+        Roles::from_bits(self.roles.load(Ordering::Relaxed))
+    }
+
+    /// A new token took the place of the old one.
+    pub fn set_roles(&self, roles: Roles) {
+        self.roles.store(roles.bits(), Ordering::Relaxed);
+    }
+
+    /// Pushes an event, unless it has been shown; holds it back when it would leave a hole.
+    pub fn event(&self, event: &SharedEvent) {
+        let mut inner = self.inner.lock();
+        if inner.closing.is_some() {
+            return;
+        }
+        if let (Some(conversation_id), Some(seq)) = (event.frame.conversation_id, event.frame.seq)
+            && !inner.advance(conversation_id, seq)
+        {
+            return;
+        }
+        inner.push(event.bytes(self.encoder), event.frame.event.is_ephemeral());
+    }
+
+    /// Notes that this socket learned of `seq` by the reply to its own command.
+    pub fn shown(&self, conversation_id: ConversationId, seq: u64) {
+        let mut inner = self.inner.lock();
+        if inner.closing.is_none() {
+            inner.advance(conversation_id, seq);
+        }
+    }
+
+    /// Hears that the log reaches `head`, and that all up to `pushed` went out before: what this
+    /// socket lacks of it is then filled from the store.
+    pub fn announce(&self, conversation_id: ConversationId, pushed: u64, head: u64) {
+        let mut inner = self.inner.lock();
+        if inner.closing.is_some() {
+            return;
+        }
+        inner
+            .positions
+            .entry(conversation_id)
+            .or_insert(Position::Live(pushed));
+        // An announcement shows nothing itself, so the hole reaches up to and with `head`.
+        inner.hole_up_to(conversation_id, head);
+    }
+
+    /// Pushes the answer to a command.
+    pub fn reply(&self, reply_to: u64, reply: &Reply) {
+        let bytes = self.encoder.reply(reply_to, reply);
+        self.inner.lock().push(bytes, false);
+    }
+
+    /// Pushes a refusal.
+    pub fn error(&self, reply_to: Option<u64>, error: &CommandError) {
+        let bytes = self.encoder.error(reply_to, error);
+        self.inner.lock().push(bytes, false);
+    }
+
+    /// Closes the socket once what waits is written. The first reason stands.
+    pub fn close(&self, code: CloseCode) {
+        self.inner.lock().close(code);
+    }
+
+    /// Whether it was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.lock().closing.is_some()
+    }
+
+    /// Ready once it was closed, for a driver whose own list is still full: it need not write
+    /// all of that first. The task is woken when it is, as by [`Self::poll_drain`].
+    pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<CloseCode> {
+        let mut inner = self.inner.lock();
+        match inner.closing {
+            Some(code) => Poll::Ready(code),
+            None => {
+                inner.wake_on_change(cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Starts a fill: what comes meanwhile is held back. For a resume `from` is the client's
+    /// own position; without it the position is kept. Returns the seq up to which it was shown.
+    pub fn begin_fill(&self, conversation_id: ConversationId, from: Option<u64>) -> Option<u64> {
+        let mut inner = self.inner.lock();
+        let position = inner.positions.get(&conversation_id).copied();
+        let (shown, head) = match (from, position) {
+            // Of the head only the server's own word counts: a client may be ahead of it, as
+            // after a restore, and nothing would ever fill up to there.
+            (Some(from), Some(Position::Live(head) | Position::Filling { head, .. })) => {
+                (from, head)
+            }
+            (Some(from), None) => (from, 0),
+            (None, Some(Position::Live(_)) | None) => return None,
+            (None, Some(Position::Filling { shown, head })) => (shown, head),
+        };
+        inner
+            .positions
+            .insert(conversation_id, Position::Filling { shown, head });
+        Some(shown)
+    }
+
+    /// Pushes a frame of a fill that brings the conversation up to `shown`.
+    pub fn fill(&self, conversation_id: ConversationId, shown: u64, event: &SharedEvent) {
+        let mut inner = self.inner.lock();
+        if let Some(Position::Filling { shown: before, .. }) =
+            inner.positions.get_mut(&conversation_id)
+        {
+            *before = shown.max(*before);
+        }
+        inner.push(event.bytes(self.encoder), false);
+    }
+
+    /// Ends a fill that has shown everything up to `shown`. False when more came meanwhile: the
+    /// session goes on.
+    pub fn end_fill(&self, conversation_id: ConversationId, shown: u64) -> bool {
+        let mut inner = self.inner.lock();
+        match inner.positions.get_mut(&conversation_id) {
+            Some(Position::Filling {
+                shown: before,
+                head,
+            }) if *head > shown => {
+                *before = shown;
+                false
+            }
+            _ => {
+                inner
+                    .positions
+                    .insert(conversation_id, Position::Live(shown));
+                true
+            }
+        }
+    }
+
+    /// Forgets a conversation that this socket's user may not read.
+    pub fn forget(&self, conversation_id: ConversationId) {
+        self.inner.lock().positions.remove(&conversation_id);
+    }
+
+    /// Asks again for every fill that was begun: whoever was at it is gone.
+    pub fn fill_all_again(&self) {
+        let mut inner = self.inner.lock();
+        let Inner {
+            positions, holes, ..
+        } = &mut *inner;
+        let begun = positions
+            .iter()
+            .filter(|(_, position)| matches!(position, Position::Filling { .. }));
+        holes.extend(begun.map(|(id, _)| *id));
+        inner.wake();
+    }
+
+    /// Asks again for a fill that failed.
+    pub fn fill_again(&self, conversation_id: ConversationId) {
+        let mut inner = self.inner.lock();
+        inner.holes.push(conversation_id);
+        inner.wake();
+    }
+
+    /// Waits until there is room for a large frame.
+    ///
+    /// # Errors
+    /// When the outbox was closed.
+    pub async fn room(&self) -> Result<(), Closed> {
+        std::future::poll_fn(|cx| {
+            let mut inner = self.inner.lock();
+            if inner.closing.is_some() {
+                Poll::Ready(Err(Closed))
+            } else if inner.queue.len() < limits::OUTBOX_FRAMES_MAX / 4
+                && inner.queued_bytes < limits::OUTBOX_BYTES_MAX / 4
+            {
+                Poll::Ready(Ok(()))
+            } else {
+                // An actor's futures share its waker and are all polled whenever it is.
+                if !inner.room.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    inner.room.push(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Moves up to `frames_max` waiting frames to the end of `into`. Pending when there is
+    /// nothing to do; the task is woken when there is.
+    pub fn poll_drain(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut VecDeque<Bytes>,
+        frames_max: usize,
+    ) -> Poll<Drained> {
+        let mut inner = self.inner.lock();
+        if !inner.holes.is_empty() && inner.closing.is_none() {
+            return Poll::Ready(Drained::Holes(std::mem::take(&mut inner.holes)));
+        }
+        if inner.queue.is_empty() {
+            if let Some(code) = inner.closing {
+                return Poll::Ready(Drained::Closed(code));
+            }
+            inner.wake_on_change(cx);
+            return Poll::Pending;
+        }
+        let count = inner.queue.len().min(frames_max);
+        let mut taken = 0;
+        for waiting in inner.queue.drain(..count) {
+            taken += waiting.bytes.len();
+            into.push_back(waiting.bytes);
+        }
+        inner.queued_bytes -= taken;
+        if inner.queue.is_empty() && inner.queue.capacity() > 8 {
+            // An idle socket keeps no room for a burst long past.
+            inner.queue = VecDeque::new();
+        }
+        for waker in inner.room.drain(..) {
+            waker.wake();
+        }
+        Poll::Ready(Drained::Frames)
+    }
+}
+
+impl Inner {
+    /// Whether the event at `seq` is to be pushed now.
+    fn advance(&mut self, conversation_id: ConversationId, seq: u64) -> bool {
+        match self.positions.get_mut(&conversation_id) {
+            None => {
+                self.positions.insert(conversation_id, Position::Live(seq));
+                true
+            }
+            Some(Position::Live(shown)) if seq == *shown + 1 => {
+                *shown = seq;
+                true
+            }
+            Some(Position::Live(shown)) if seq <= *shown => false,
+            _ => {
+                self.hole_up_to(conversation_id, seq);
+                false
+            }
+        }
+    }
+
+    fn hole_up_to(&mut self, conversation_id: ConversationId, seq: u64) {
+        match self.positions.get_mut(&conversation_id) {
+            Some(Position::Filling { head, .. }) => *head = seq.max(*head),
+            Some(position @ Position::Live(_)) => {
+                let Position::Live(shown) = *position else {
+                    return;
+                };
+                if seq > shown {
+                    *position = Position::Filling { shown, head: seq };
+                    self.holes.push(conversation_id);
+                    self.wake();
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn push(&mut self, bytes: Bytes, ephemeral: bool) {
+        if self.closing.is_some() {
+            return;
+        }
+        if self.is_over() {
+            let before = self.queue.len();
+            self.queue.retain(|waiting| !waiting.ephemeral);
+            let mut dropped = before - self.queue.len();
+            if dropped > 0 {
+                self.queued_bytes = self.queue.iter().map(|w| w.bytes.len()).sum();
+            }
+            if self.is_over() {
+                if !ephemeral {
+                    COUNTERS.outbox_overflows.add(1);
+                    // What waits would never be read in time; the client resumes by seq.
+                    self.queue = VecDeque::new();
+                    self.queued_bytes = 0;
+                    self.close(CloseCode::SlowConsumer);
+                    return;
+                }
+                dropped += 1;
+                COUNTERS.outbox_ephemeral_dropped.add(dropped as u64);
+                return;
+            }
+            COUNTERS.outbox_ephemeral_dropped.add(dropped as u64);
+        }
+        self.queued_bytes += bytes.len();
+        self.queue.push_back(Waiting { bytes, ephemeral });
+        self.wake();
+    }
+
+    /// Judged by what waits already, so that one large frame always has its turn.
+    fn is_over(&self) -> bool {
+        self.queue.len() >= limits::OUTBOX_FRAMES_MAX
+            || self.queued_bytes >= limits::OUTBOX_BYTES_MAX
+    }
+
+    fn close(&mut self, code: CloseCode) {
+        if self.closing.is_none() {
+            self.closing = Some(code);
+            self.positions = HashMap::new();
+            self.holes = Vec::new();
+            for waker in self.room.drain(..) {
+                waker.wake();
+            }
+            self.wake();
+        }
+    }
+
+    fn wake_on_change(&mut self, cx: &Context<'_>) {
+        match &mut self.driver {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.driver.take() {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What the actors need of the world, as traits. Adapters live in the `bedside` crate.
+
+pub mod clock;
+pub mod identity;
+pub mod store;

@@ -1,0 +1,614 @@
+//! What the actors need of durable storage.
+//!
+//! Promises that every store keeps, and that one contract suite (`actors/src/testkit/store_contract.rs`)
+//! checks on all of them:
+//!
+//! 1. What was answered with success survives a crash of the process and of the machine.
+//! 2. A conversation's log is dense: an entry is stored only when its seq is head + 1, and what
+//!    belongs to it (the edited row, the member's window) is stored with it or not at all.
+//! 3. Appends of one conversation are stored, and answered, in the order in which they came.
+//!    When one fails, those behind it that count on it fail too ([`StoreError::Conflict`]).
+//! 4. A load with `after_writes` sees every append that was handed in before it.
+//! 5. Watermarks only grow, whatever the order of the writes.
+//! 6. After an acknowledged delete no read returns the text, attachments or reactions.
+
+pub mod memory;
+pub mod page;
+
+use async_trait::async_trait;
+use bedside_protocol::{
+    ClientMsgId, Conversation, ConversationId, ConversationKind, ConversationState, LoggedEvent,
+    MemberRole, Message, MessageId, RelationKind, Roles, Timestamp, UserId,
+    event::ConversationChanged,
+};
+use std::{collections::HashMap, fmt, sync::Arc};
+
+/// Why the store did not do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The entry's seq is not head + 1, or what it changes is not there: nothing was stored.
+    Conflict,
+    /// The disk is full: nothing was stored. Free some space; it goes on by itself.
+    Full,
+    /// Reading or writing failed; whether it was stored is unknown. The text is for operators.
+    Unavailable(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict => f.write_str("conflicts with what is stored"),
+            Self::Full => f.write_str("the disk is full"),
+            Self::Unavailable(why) => write!(f, "storage is unavailable: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// Shorthand for what stores return.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// The store's own short name of a conversation, learned by loading it. Opaque to actors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConversationKey(pub i64);
+
+/// A keyed hash of what a message first said (type, text, attachments, `reply_to_seq`): tells a
+/// retry from another message under the same `client_msg_id`.
+pub type BodyHash = [u8; 16];
+
+/// One entry for a conversation's log.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// Which conversation.
+    pub conversation_id: ConversationId,
+    /// The store's name of it.
+    pub key: ConversationKey,
+    /// Its place: head + 1.
+    pub seq: u64,
+    /// When the server took it in.
+    pub at: Timestamp,
+    /// Who did it; none for the server itself.
+    pub by: Option<UserId>,
+    /// Countable messages in the log up to and with this entry.
+    pub ord: u64,
+    /// Countable messages of `by` up to and with this entry.
+    pub sender_ord: u64,
+    /// What happened.
+    pub body: AppendBody,
+}
+
+/// What an entry says, and what it changes besides the log.
+#[derive(Clone)]
+pub enum AppendBody {
+    /// Somebody said something.
+    Message {
+        /// The message; `client_msg_id` and all else inside.
+        message: Arc<Message>,
+        /// Of its first body.
+        body_hash: BodyHash,
+    },
+    /// The text of the message at `target_seq` becomes `text`; the one before is kept as a
+    /// revision. The entry itself holds no text.
+    Edit {
+        /// Which message.
+        target_seq: u64,
+        /// Its id.
+        message_id: MessageId,
+        /// The new text.
+        text: Arc<str>,
+    },
+    /// The message at `target_seq` becomes a tombstone; its text is kept as a revision.
+    Delete {
+        /// Which message.
+        target_seq: u64,
+        /// Its id.
+        message_id: MessageId,
+    },
+    /// `by` puts the emoji on the message at `target_seq`, or takes it off.
+    React {
+        /// Which message.
+        target_seq: u64,
+        /// Its id.
+        message_id: MessageId,
+        /// The emoji.
+        emoji: Arc<str>,
+        /// Put on, or taken off.
+        on: bool,
+    },
+    /// Title, state or members change.
+    Change {
+        /// As clients see it.
+        event: Box<ConversationChanged>,
+        /// What is stored besides.
+        effect: ChangeEffect,
+    },
+}
+
+/// What a [`AppendBody::Change`] changes besides the log.
+#[derive(Clone)]
+pub enum ChangeEffect {
+    /// A new title.
+    Title(String),
+    /// A new state.
+    State(ConversationState),
+    /// A member comes in, comes back, or gets another role. Their watermarks become at least
+    /// those just below `first_seq`: what came before it is not unread to them.
+    PutMember(NewMember),
+    /// A member's window ends with this entry.
+    EndMember(UserId),
+}
+
+/// A member to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMember {
+    /// Who.
+    pub user_id: UserId,
+    /// What they are here.
+    pub member_role: MemberRole,
+    /// The first seq that they may read.
+    pub first_seq: u64,
+    /// When they came in.
+    pub joined_at: Timestamp,
+}
+
+/// What became of one [`Append`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Which conversation.
+    pub conversation_id: ConversationId,
+    /// Which entry.
+    pub seq: u64,
+    /// Stored, or not.
+    pub result: StoreResult<()>,
+}
+
+/// Who hears what became of appends: one per arbiter.
+pub trait AppendSink: Send + Sync {
+    /// Called once per commit with all that it held for this sink. Must not block or panic.
+    fn appended(&self, batch: Vec<Appended>);
+}
+
+/// A conversation to be made. Its log starts with `event` at seq 1.
+#[derive(Clone)]
+pub struct NewConversation {
+    /// Its id.
+    pub conversation_id: ConversationId,
+    /// What it is for.
+    pub kind: ConversationKind,
+    /// Its title.
+    pub title: String,
+    /// Whose care it is about.
+    pub patient_id: Option<UserId>,
+    /// Who makes it.
+    pub created_by: UserId,
+    /// When.
+    pub created_at: Timestamp,
+    /// Its first members. For a direct one these two people make the pair that is unique.
+    pub members: Vec<NewMember>,
+    /// Its first entry.
+    pub event: ConversationChanged,
+}
+
+/// A conversation was made, or was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// The new one's id, or that of the pair's existing direct conversation.
+    pub conversation_id: ConversationId,
+    /// Whether it is new.
+    pub created: bool,
+}
+
+/// The last entry of a log, and when it came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Its seq.
+    pub seq: u64,
+    /// Countable messages up to it.
+    pub ord: u64,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// Everything that a conversation actor starts from.
+#[derive(Clone)]
+pub struct Loaded {
+    /// The store's name of it.
+    pub key: ConversationKey,
+    /// What it is for.
+    pub kind: ConversationKind,
+    /// Its title.
+    pub title: String,
+    /// Whose care it is about.
+    pub patient_id: Option<UserId>,
+    /// Who made it.
+    pub created_by: UserId,
+    /// When.
+    pub created_at: Timestamp,
+    /// Whether it takes new messages.
+    pub state: ConversationState,
+    /// The first seq that retention has kept.
+    pub log_start_seq: u64,
+    /// The last entry.
+    pub head: Head,
+    /// All members, past ones too.
+    pub members: Vec<MemberRecord>,
+    /// Per sender, how many countable messages they have sent.
+    pub sender_ords: HashMap<UserId, u64>,
+    /// What was sent with a `client_msg_id` among the last [`TAIL_ENTRIES`] entries, ascending.
+    pub tail: Vec<SentRecord>,
+    /// The first seq that `tail` covers: an unknown `client_msg_id` needs a look into the store
+    /// only when this is above 1.
+    pub tail_from_seq: u64,
+}
+
+/// How many entries of the log a load looks back on for its tail.
+pub const TAIL_ENTRIES: u64 = 64;
+
+/// A message that was sent under a `client_msg_id`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentRecord {
+    /// By whom.
+    pub sender_id: UserId,
+    /// Under which name.
+    pub client_msg_id: ClientMsgId,
+    /// Where it is.
+    pub seq: u64,
+    /// Its id.
+    pub message_id: MessageId,
+    /// When the server took it in.
+    pub created_at: Timestamp,
+    /// Of its first body.
+    pub body_hash: BodyHash,
+}
+
+/// A member as stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MemberRecord {
+    /// Who.
+    pub user_id: UserId,
+    /// Display name; empty when unknown.
+    pub name: String,
+    /// What the directory knows of their roles.
+    pub roles: Roles,
+    /// What they are here.
+    pub member_role: MemberRole,
+    /// The first seq that they may read.
+    pub first_seq: u64,
+    /// The last one, once they are gone.
+    pub last_seq: Option<u64>,
+    /// When they came in.
+    pub joined_at: Timestamp,
+    /// Their watermarks.
+    pub receipts: Receipts,
+    /// Their own pin, mute and archive marks.
+    pub preferences: Preferences,
+}
+
+/// A member's watermarks. Each only grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipts {
+    /// Everything up to here reached one of their devices.
+    pub delivered_seq: u64,
+    /// Everything up to here was seen.
+    pub read_seq: u64,
+    /// Countable messages in the log up to `read_seq`.
+    pub read_ord: u64,
+    /// Countable messages of their own up to `read_seq`.
+    pub read_sender_ord: u64,
+}
+
+impl Receipts {
+    /// The higher watermark of each kind.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        let read = if other.read_seq > self.read_seq {
+            other
+        } else {
+            self
+        };
+        Self {
+            delivered_seq: self.delivered_seq.max(other.delivered_seq),
+            ..read
+        }
+    }
+
+    /// Countable messages of others above the read watermark, when the log's last entry counts
+    /// `ord` countable messages, `sender_ord` of them this member's own.
+    #[must_use]
+    pub const fn unread(self, ord: u64, sender_ord: u64) -> u64 {
+        ord.saturating_sub(self.read_ord)
+            .saturating_sub(sender_ord.saturating_sub(self.read_sender_ord))
+    }
+}
+
+/// How many countable messages lie at or below a seq.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Of everybody.
+    pub ord: u64,
+    /// Of one sender.
+    pub sender_ord: u64,
+}
+
+/// What a conversation is to one member alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Preferences {
+    /// Shown on top.
+    pub pinned: bool,
+    /// No alerts before this time.
+    pub muted_until: Option<Timestamp>,
+    /// Out of the ordinary list.
+    pub archived: bool,
+}
+
+/// A stretch of a log to read, within the caller's window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRange {
+    /// The first seq that may be returned.
+    pub from_seq: u64,
+    /// The last seq that may be returned.
+    pub to_seq: u64,
+    /// From the newest end of the range; what is returned is ascending all the same.
+    pub newest_first: bool,
+    /// At most this many entries.
+    pub limit: usize,
+    /// Stop before this many bytes of text, but return at least one entry.
+    pub bytes_max: usize,
+}
+
+/// What a stretch of a log held.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogPage {
+    /// Ascending and dense; messages as they stand now.
+    pub events: Vec<LoggedEvent>,
+    /// Whether the range holds more.
+    pub has_more: bool,
+}
+
+/// Which conversations of a user to return.
+#[derive(Clone, Debug)]
+pub enum Select {
+    /// These, in any order; ones that the user never was a member of are left out.
+    Ids(Vec<ConversationId>),
+    /// Newest activity first, ties by id; pinned ones are not moved up.
+    Page {
+        /// Go on after this (`last_activity_at` in ms, id); none for the start.
+        after: Option<(Timestamp, ConversationId)>,
+        /// At most this many.
+        limit: usize,
+        /// Leave these out.
+        without: Vec<ConversationId>,
+    },
+}
+
+/// Conversations as one user sees them, without regard to what a broadcast hides.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conversations {
+    /// Each with its members (present ones), the user's own view and the last message.
+    pub rows: Vec<Conversation>,
+    /// Whether there are more after the last row.
+    pub has_more: bool,
+}
+
+/// A person of the directory.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PersonRecord {
+    /// The token's `sub`.
+    pub user_id: UserId,
+    /// Display name; empty when unknown.
+    pub name: String,
+    /// Empty when unknown.
+    pub email: String,
+    /// What the last token, or the directory, said.
+    pub roles: Roles,
+    /// When their last socket closed.
+    pub last_seen_at: Option<Timestamp>,
+}
+
+/// Someone is related to a patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// Whose care.
+    pub patient_id: UserId,
+    /// Who is related.
+    pub user_id: UserId,
+    /// How.
+    pub kind: RelationKind,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+}
+
+impl Relation {
+    /// Whether it is in force.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// An earlier text of a message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// 1 for the first text.
+    pub rev: u32,
+    /// What it said.
+    pub text: String,
+    /// When it was replaced.
+    pub replaced_at: Timestamp,
+}
+
+/// Something that an auditor wants to know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Option<UserId>,
+    /// What they did, such as `member.share_history`.
+    pub action: &'static str,
+    /// To what: an id, never a text.
+    pub subject: String,
+    /// More about it, without health data.
+    pub detail: String,
+}
+
+/// Durable storage. See the module's text for its promises.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Changes only when seqs could repeat, as after a restore from back-up.
+    fn epoch(&self) -> &str;
+
+    /// Names who hears of the appends of each lane: `sinks[lane]`. Called once, before the
+    /// first append.
+    fn connect(&self, sinks: Vec<Arc<dyn AppendSink>>);
+
+    /// Hands an entry to the writer and returns at once; `sinks[lane]` hears what became of it.
+    fn append(&self, lane: usize, append: Append);
+
+    /// Raises a member's watermarks to at least these.
+    async fn put_receipts(
+        &self,
+        key: ConversationKey,
+        user_id: UserId,
+        receipts: Receipts,
+    ) -> StoreResult<()>;
+
+    /// Sets a member's own marks.
+    async fn put_preferences(
+        &self,
+        key: ConversationKey,
+        user_id: UserId,
+        preferences: Preferences,
+    ) -> StoreResult<()>;
+
+    /// Makes a conversation with its members and first entry, or finds the direct one of the
+    /// pair.
+    async fn create_conversation(&self, new: NewConversation) -> StoreResult<Created>;
+
+    /// What an actor starts from. With `after_writes` it sees every append handed in before.
+    async fn load(
+        &self,
+        conversation_id: ConversationId,
+        after_writes: bool,
+    ) -> StoreResult<Option<Loaded>>;
+
+    /// The direct conversation of two people.
+    async fn direct_of(&self, a: UserId, b: UserId) -> StoreResult<Option<ConversationId>>;
+
+    /// A stretch of a log. An unknown conversation has an empty one.
+    async fn read_log(
+        &self,
+        conversation_id: ConversationId,
+        range: LogRange,
+    ) -> StoreResult<LogPage>;
+
+    /// A user's conversations, past ones too.
+    async fn conversations(&self, user_id: UserId, select: Select) -> StoreResult<Conversations>;
+
+    /// Countable unread messages over all conversations that the user is in and has not
+    /// archived.
+    async fn unread_total(&self, user_id: UserId) -> StoreResult<u64>;
+
+    /// How many countable messages lie at or below `seq`, and how many of them are the user's.
+    async fn counts_at(
+        &self,
+        conversation_id: ConversationId,
+        seq: u64,
+        user_id: UserId,
+    ) -> StoreResult<Counts>;
+
+    /// Where a message with this id is.
+    async fn find_message(
+        &self,
+        message_id: MessageId,
+    ) -> StoreResult<Option<(ConversationId, u64)>>;
+
+    /// What was sent under a `client_msg_id` in the last 7 days at least.
+    async fn find_sent(
+        &self,
+        conversation_id: ConversationId,
+        sender_id: UserId,
+        client_msg_id: ClientMsgId,
+    ) -> StoreResult<Option<SentRecord>>;
+
+    /// Earlier texts of a message, the first one first. For audit and export only.
+    async fn revisions(
+        &self,
+        conversation_id: ConversationId,
+        seq: u64,
+    ) -> StoreResult<Vec<Revision>>;
+
+    /// Writes a person. What the new record does not know (an empty name or email, no
+    /// `last_seen_at`) stays as it was: a token without a name takes nobody's name away.
+    async fn put_person(&self, person: PersonRecord) -> StoreResult<()>;
+
+    /// Notes when someone was last here.
+    async fn put_last_seen(&self, user_id: UserId, at: Timestamp) -> StoreResult<()>;
+
+    /// These people, unknown ones left out.
+    async fn people(&self, user_ids: Vec<UserId>) -> StoreResult<Vec<PersonRecord>>;
+
+    /// People who hold one of `roles`, by user id, after `after`, at most `limit`.
+    async fn people_with_roles(
+        &self,
+        roles: Roles,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> StoreResult<Vec<PersonRecord>>;
+
+    /// Makes or changes a relation; one per (patient, user).
+    async fn put_relation(&self, relation: Relation) -> StoreResult<()>;
+
+    /// Ends a relation; whether there was one.
+    async fn delete_relation(&self, patient_id: UserId, user_id: UserId) -> StoreResult<bool>;
+
+    /// Relations in which the user stands on either side, ended ones too.
+    async fn relations_of(&self, user_id: UserId) -> StoreResult<Vec<Relation>>;
+
+    /// Those of `others` who are present members of a group that the user is a present member
+    /// of. Broadcasts hide their members and direct conversations rest on relations, so neither
+    /// counts.
+    async fn sharing_with(&self, user_id: UserId, others: Vec<UserId>) -> StoreResult<Vec<UserId>>;
+
+    /// Appends to the audit log.
+    async fn audit(&self, record: AuditRecord) -> StoreResult<()>;
+
+    /// Whether it can be written to right now.
+    async fn ready(&self) -> StoreResult<()>;
+
+    /// Commits what is waiting and closes. Appends after it fail.
+    async fn close(&self);
+}
+
+bedside_protocol::quiet_debug! {
+    MemberRecord { user_id, member_role, first_seq, last_seq, receipts }
+    PersonRecord { user_id, roles, last_seen_at }
+    Revision { rev, replaced_at }
+    NewConversation { conversation_id, kind, created_by }
+    Loaded { key, kind, state, head }
+}
+
+impl fmt::Debug for AppendBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // No texts: see `quiet_debug`.
+        f.write_str(match self {
+            Self::Message { .. } => "Message",
+            Self::Edit { .. } => "Edit",
+            Self::Delete { .. } => "Delete",
+            Self::React { .. } => "React",
+            Self::Change { .. } => "Change",
+        })
+    }
+}
+
+impl fmt::Debug for ChangeEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Title(_) => f.write_str("Title"),
+            Self::State(state) => write!(f, "State({state:?})"),
+            Self::PutMember(member) => write!(f, "PutMember({member:?})"),
+            Self::EndMember(user_id) => write!(f, "EndMember({user_id})"),
+        }
+    }
+}

@@ -1,0 +1,595 @@
+//! One signed-in socket: who, may they, how fast.
+//!
+//! The socket itself lives outside, in its transport's driver, and holds a [`SessionHandle`];
+//! answers and events go through the [`Outbox`]. So a panic here costs one command.
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message,
+    SpawnHandle, Supervised, WrapFuture, prelude::SendError,
+};
+use bedside_protocol::{
+    CloseCode, Command, CommandError, CommandFrame, ConversationId, ErrorCode, Event, EventFrame,
+    MessageSend, Person, Reply, Timestamp, UserId,
+    command::ConversationRef,
+    event::{SessionExpiring, SessionWelcome, WelcomeLimits},
+    limits,
+    reply::{Empty, TokenRefreshed},
+};
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{sync::Semaphore, time::Instant};
+
+use crate::{
+    caller::{Caller, Responder},
+    conversation::Ask,
+    counters::COUNTERS,
+    node::{Node, Shared},
+    outbox::{Outbox, SharedEvent},
+    ports::identity::SessionIdentity,
+    resume,
+    supervision::{self, Recover},
+};
+
+/// Reads (history, resume, lists) of one session that may wait for their turn.
+const READS_MAX: usize = 32;
+/// How long before a token runs out the client is told.
+const EXPIRING_BEFORE_MS: i64 = 60_000;
+/// Direct conversations whose ids a session remembers.
+const DIRECT_CACHE_MAX: usize = 256;
+
+/// A session as its transport holds it. Dropping it ends the session.
+#[derive(Debug)]
+pub struct SessionHandle {
+    addr: Addr<SessionActor>,
+    shared: Arc<Shared>,
+    user_id: UserId,
+    outbox: Arc<Outbox>,
+}
+
+impl SessionHandle {
+    /// Hands over a command.
+    ///
+    /// # Errors
+    /// The command, when too many wait: stop reading the socket and use
+    /// [`Self::command_when_room`].
+    #[expect(
+        clippy::result_large_err,
+        reason = "it gives back what it was given, on a path that is rarely taken"
+    )]
+    pub fn command(&self, frame: CommandFrame) -> Result<(), CommandFrame> {
+        match self.addr.try_send(Inbound(frame)) {
+            Ok(()) => Ok(()),
+            Err(SendError::Full(Inbound(frame))) => Err(frame),
+            // The actor was given up on; its socket is being closed.
+            Err(SendError::Closed(_)) => Ok(()),
+        }
+    }
+
+    /// Hands over a command once there is room for it.
+    pub async fn command_when_room(&self, frame: CommandFrame) {
+        // An error means that the actor failed on it or is gone; either way it was answered.
+        let _ = self.addr.send(Inbound(frame)).await;
+    }
+
+    /// Has what the outbox holds back read from the store.
+    pub fn fill_holes(&self, holes: Vec<ConversationId>) {
+        supervision::deliver(&self.addr, FillHoles(holes));
+    }
+}
+
+impl Drop for SessionHandle {
+    fn drop(&mut self) {
+        let session_id = self.outbox.session_id();
+        self.outbox.close(CloseCode::Normal);
+        if self.shared.sessions.close(&self.user_id, session_id) {
+            let now = self.shared.clock.now();
+            self.shared.presence.closed(self.user_id.clone(), now);
+        }
+        self.shared.presence.unwatch_session(session_id);
+        supervision::deliver(&self.addr, End);
+    }
+}
+
+/// The actor of one session.
+pub(crate) struct SessionActor {
+    node: Arc<Node>,
+    shared: Arc<Shared>,
+    caller: Caller,
+    email: Arc<str>,
+    outbox: Arc<Outbox>,
+    expires_at: Option<Timestamp>,
+    is_welcomed: bool,
+    is_expiring_told: bool,
+    token_timer: Option<SpawnHandle>,
+    allowance: Allowance,
+    reads: Rc<Semaphore>,
+    reads_waiting: usize,
+    filling: HashSet<ConversationId>,
+    subscriptions: Vec<ConversationId>,
+    direct: HashMap<UserId, ConversationId>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Inbound(CommandFrame);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct FillHoles(Vec<ConversationId>);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct End;
+
+/// A token bucket: so many commands a second on average, so many at once.
+struct Allowance {
+    left: f64,
+    since: Instant,
+}
+
+impl Allowance {
+    /// Takes one; else how long until there is one, milliseconds.
+    fn take(&mut self) -> Result<(), u64> {
+        let now = Instant::now();
+        let per_second = f64::from(limits::COMMANDS_PER_SECOND);
+        self.left = (self.left + now.duration_since(self.since).as_secs_f64() * per_second)
+            .min(f64::from(limits::COMMANDS_BURST));
+        self.since = now;
+        if self.left >= 1.0 {
+            self.left -= 1.0;
+            Ok(())
+        } else {
+            Err(((1.0 - self.left) / per_second * 1_000.0).ceil() as u64)
+        }
+    }
+}
+
+impl SessionActor {
+    /// Starts the session of a verified identity on the current arbiter.
+    pub(crate) fn open(
+        node: Arc<Node>,
+        identity: SessionIdentity,
+        outbox: Arc<Outbox>,
+    ) -> SessionHandle {
+        let shared = node.shared.clone();
+        let user_id = identity.user_id.clone();
+        let closing = outbox.clone();
+        let (for_actor, own_outbox) = (shared.clone(), outbox.clone());
+        let addr = supervision::start(
+            limits::SESSION_MAILBOX_MAX,
+            move || closing.close(CloseCode::InternalError),
+            move |_| Self {
+                caller: Caller {
+                    user_id: identity.user_id,
+                    name: identity.name,
+                    roles: identity.roles,
+                    origin: Some(own_outbox.clone()),
+                },
+                email: identity.email,
+                outbox: own_outbox,
+                expires_at: identity.expires_at,
+                node,
+                shared: for_actor,
+                is_welcomed: false,
+                is_expiring_told: false,
+                token_timer: None,
+                allowance: Allowance {
+                    left: f64::from(limits::COMMANDS_BURST),
+                    since: Instant::now(),
+                },
+                reads: Rc::new(Semaphore::new(1)),
+                reads_waiting: 0,
+                filling: HashSet::new(),
+                subscriptions: Vec::new(),
+                direct: HashMap::new(),
+            },
+        );
+        SessionHandle {
+            addr,
+            shared,
+            user_id,
+            outbox,
+        }
+    }
+
+    fn identity(&self) -> SessionIdentity {
+        SessionIdentity {
+            user_id: self.caller.user_id.clone(),
+            name: self.caller.name.clone(),
+            email: self.email.clone(),
+            roles: self.caller.roles,
+            expires_at: self.expires_at,
+        }
+    }
+
+    /// The person is in the directory: says welcome and opens the gates.
+    fn welcome(&mut self) {
+        if self.outbox.is_closed() {
+            // Cut while the person was written: nobody would ever take it off again.
+            return;
+        }
+        let welcome = SessionWelcome {
+            session_id: self.outbox.session_id(),
+            user: Person {
+                user_id: self.caller.user_id.clone(),
+                name: self.caller.name.to_string(),
+                roles: self.caller.roles,
+            },
+            store_epoch: self.shared.store.epoch().to_owned(),
+            server_time: self.shared.clock.now(),
+            token_expires_at: self.expires_at,
+            ping_interval_ms: limits::PING_INTERVAL_MS,
+            limits: WelcomeLimits {
+                text_bytes_max: limits::TEXT_BYTES_MAX as u64,
+                frame_bytes_max: limits::MESSAGE_FRAME_BYTES_MAX as u64,
+                resume_positions_max: limits::RESUME_POSITIONS_MAX as u64,
+                history_page_max: limits::HISTORY_PAGE_MAX as u64,
+                edit_window_ms: u64::try_from(self.shared.config.edit_window.as_millis())
+                    .unwrap_or(u64::MAX),
+            },
+        };
+        self.push(Event::SessionWelcome(welcome));
+        self.is_welcomed = true;
+        // Only now may events come: the welcome is always the first frame.
+        self.shared
+            .sessions
+            .open(&self.caller.user_id, self.outbox.clone());
+        self.shared.presence.opened(self.caller.user_id.clone());
+    }
+
+    fn push(&self, event: Event) {
+        self.outbox
+            .event(&SharedEvent::new(EventFrame::plain(event)));
+    }
+
+    /// Tells of the token's end shortly before it, and closes at it.
+    fn watch_token(&mut self, ctx: &mut Context<Self>) {
+        let Some(expires_at) = self.expires_at else {
+            return;
+        };
+        let left_ms = expires_at.millis_since(self.shared.clock.now());
+        if left_ms <= 0 {
+            self.outbox.close(CloseCode::TokenExpired);
+            return;
+        }
+        let wait_ms = if left_ms > EXPIRING_BEFORE_MS {
+            left_ms - EXPIRING_BEFORE_MS
+        } else {
+            if !self.is_expiring_told {
+                self.is_expiring_told = true;
+                self.push(Event::SessionExpiring(SessionExpiring {
+                    token_expires_at: expires_at,
+                }));
+            }
+            left_ms
+        };
+        // An hour at most, so that a clock that was set is noticed.
+        let wait_ms = u64::try_from(wait_ms.min(3_600_000)).unwrap_or(0);
+        if let Some(timer) = self.token_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let wait = Duration::from_millis(wait_ms);
+        self.token_timer = Some(ctx.run_later(wait, |actor, ctx| {
+            actor.token_timer = None;
+            actor.watch_token(ctx);
+        }));
+    }
+
+    fn refresh(&mut self, token: &str, ctx: &mut Context<Self>) -> Result<Reply, CommandError> {
+        let now = self.shared.clock.now();
+        let identity = self.shared.identities.verify(token, now)?;
+        if identity.user_id != self.caller.user_id {
+            return Err(CommandError::forbidden(
+                "the token belongs to somebody else",
+            ));
+        }
+        self.outbox.set_roles(identity.roles);
+        self.caller.roles = identity.roles;
+        self.caller.name = identity.name.clone();
+        self.email = identity.email.clone();
+        // The running timer finds the new time when it fires; a shorter one needs its own.
+        let is_sooner = match (identity.expires_at, self.expires_at) {
+            (Some(new), Some(old)) => new < old,
+            (Some(_), None) => true,
+            _ => false,
+        };
+        self.expires_at = identity.expires_at;
+        self.is_expiring_told = false;
+        self.node.note_identity(&identity);
+        if is_sooner {
+            self.watch_token(ctx);
+        }
+        Ok(Reply::TokenRefreshed(TokenRefreshed {
+            token_expires_at: self.expires_at.unwrap_or(Timestamp::from_millis(i64::MAX)),
+        }))
+    }
+
+    /// Does a read when its turn comes: one at a time, and only when there is room for its
+    /// answer, so that reading much never looks like reading slowly.
+    fn read<F>(&mut self, responder: Responder, ctx: &mut Context<Self>, read: F)
+    where
+        F: Future<Output = Result<Reply, CommandError>> + 'static,
+    {
+        if self.reads_waiting >= READS_MAX {
+            COUNTERS.rate_limited.add(1);
+            return responder.err(CommandError {
+                retry_after_ms: 200,
+                ..CommandError::new(ErrorCode::RateLimited, "too many reads wait already")
+            });
+        }
+        self.reads_waiting += 1;
+        let (reads, outbox) = (self.reads.clone(), self.outbox.clone());
+        ctx.spawn(
+            async move {
+                let Ok(_turn) = reads.acquire().await else {
+                    return;
+                };
+                let result = read.await;
+                if outbox.room().await.is_ok() {
+                    responder.answer(result);
+                }
+            }
+            .into_actor(self)
+            .map(|(), actor, _| actor.reads_waiting = actor.reads_waiting.saturating_sub(1)),
+        );
+    }
+
+    fn send_to_user(
+        &mut self,
+        mut send: MessageSend,
+        responder: Responder,
+        ctx: &mut Context<Self>,
+    ) {
+        if let Err(error) = send.validate() {
+            return responder.err(error);
+        }
+        let Some(to) = send.to_user_id.take() else {
+            return;
+        };
+        if let Some(id) = self.direct.get(&to) {
+            send.conversation_id = Some(*id);
+            return self.to_conversation(*id, Command::MessageSend(send), responder);
+        }
+        let (node, caller, other) = (self.node.clone(), self.caller.clone(), to.clone());
+        // Nothing that the client sends after it may overtake it.
+        ctx.wait(
+            async move { node.direct_with(&caller, other).await }
+                .into_actor(self)
+                .map(move |found, actor, _| match found {
+                    Ok(id) => {
+                        if actor.direct.len() >= DIRECT_CACHE_MAX {
+                            actor.direct.clear();
+                        }
+                        actor.direct.insert(to, id);
+                        send.conversation_id = Some(id);
+                        actor.to_conversation(id, Command::MessageSend(send), responder);
+                    }
+                    Err(error) => responder.err(error),
+                }),
+        );
+    }
+
+    fn to_conversation(&self, id: ConversationId, command: Command, responder: Responder) {
+        self.shared.directory.send(
+            id,
+            Ask {
+                caller: self.caller.clone(),
+                command,
+                responder,
+                since: Instant::now(),
+            },
+        );
+    }
+
+    fn subscribe(&mut self, id: ConversationId) -> Result<(), CommandError> {
+        if !self.subscriptions.contains(&id) {
+            if self.subscriptions.len() >= limits::SUBSCRIPTIONS_MAX {
+                return Err(CommandError::too_large(
+                    "conversation.subscribe: at most 32 conversations at a time",
+                ));
+            }
+            self.subscriptions.push(id);
+        }
+        Ok(())
+    }
+
+    /// Passes it on, and gives the place back when it is refused.
+    fn ask_to_subscribe(
+        &mut self,
+        subscribe: ConversationRef,
+        responder: Responder,
+        ctx: &mut Context<Self>,
+    ) {
+        let id = subscribe.conversation_id;
+        let (asked, answer) = Responder::channel();
+        self.to_conversation(id, Command::ConversationSubscribe(subscribe), asked);
+        ctx.spawn(answer.into_actor(self).map(move |answer, actor, _| {
+            // Dropped unanswered, the responder says so itself.
+            let Ok(answer) = answer else { return };
+            if answer.is_err() {
+                actor.unsubscribe(id);
+            }
+            responder.answer(answer);
+        }));
+    }
+
+    /// Whether there was anything to end.
+    fn unsubscribe(&mut self, id: ConversationId) -> bool {
+        let before = self.subscriptions.len();
+        self.subscriptions.retain(|s| *s != id);
+        let session_id = self.outbox.session_id();
+        self.shared.subscriptions.remove(id, session_id);
+        self.shared.presence.unwatch_conversation(session_id, id);
+        self.subscriptions.len() < before
+    }
+}
+
+impl Actor for SessionActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.watch_token(ctx);
+        if self.is_welcomed {
+            return;
+        }
+        let written = self.node.identity_written(&self.identity());
+        match written {
+            None => self.welcome(),
+            // Who is welcomed can be found by others.
+            Some(written) => ctx.wait(written.into_actor(self).map(|(), actor, _| actor.welcome())),
+        }
+    }
+}
+
+impl Supervised for SessionActor {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        // What was spawned is gone with the context.
+        self.token_timer = None;
+        self.reads = Rc::new(Semaphore::new(1));
+        self.reads_waiting = 0;
+        self.filling.clear();
+        // Those of a resume, too.
+        self.outbox.fill_all_again();
+    }
+}
+
+impl Recover for SessionActor {
+    const NAME: &'static str = "session";
+}
+
+impl Handler<Inbound> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, Inbound(frame): Inbound, ctx: &mut Self::Context) {
+        let CommandFrame { id, command } = frame;
+        let responder = Responder::socket(self.outbox.clone(), id);
+        if let Err(retry_after_ms) = self.allowance.take() {
+            COUNTERS.rate_limited.add(1);
+            return responder.err(CommandError {
+                retry_after_ms,
+                ..CommandError::new(ErrorCode::RateLimited, "too many commands")
+            });
+        }
+        if self
+            .expires_at
+            .is_some_and(|at| at <= self.shared.clock.now())
+            && !matches!(command, Command::SessionRefresh(_))
+        {
+            responder.err(CommandError::new(
+                ErrorCode::TokenExpired,
+                "the token has run out",
+            ));
+            return self.outbox.close(CloseCode::TokenExpired);
+        }
+        if self.caller.roles.is_empty() && !matches!(command, Command::SessionHello(_)) {
+            return responder.err(CommandError::forbidden("your role has no rights here"));
+        }
+        let (shared, caller) = (self.shared.clone(), self.caller.clone());
+        match command {
+            // The transport has verified it; here it only gets its reply, after the welcome.
+            Command::SessionHello(_) => responder.ok(Reply::Empty(Empty {})),
+            Command::SessionRefresh(refresh) => {
+                let result = self.refresh(&refresh.token, ctx);
+                responder.answer(result);
+            }
+            Command::SyncResume(resume) => {
+                let outbox = self.outbox.clone();
+                self.read(responder, ctx, async move {
+                    resume::resume(&shared, &caller, &outbox, resume).await
+                });
+            }
+            Command::MessageHistory(history) => {
+                self.read(responder, ctx, async move {
+                    resume::history(&shared, &caller, history).await
+                });
+            }
+            Command::ConversationCreate(create) => {
+                let node = self.node.clone();
+                self.read(responder, ctx, async move {
+                    node.create_conversation(&caller, create).await
+                });
+            }
+            Command::PresenceSet(set) => {
+                shared.presence.set_status(caller.user_id, set.status);
+                responder.ok(Reply::Empty(Empty {}));
+            }
+            Command::PresenceWatch(watch) => {
+                let node = self.node.clone();
+                self.read(responder, ctx, async move {
+                    node.watch_presence(&caller, watch.user_ids).await
+                });
+            }
+            Command::ConversationSubscribe(r) => match self.subscribe(r.conversation_id) {
+                Ok(()) => self.ask_to_subscribe(r, responder, ctx),
+                Err(error) => responder.err(error),
+            },
+            Command::ConversationUnsubscribe(r) => {
+                if self.unsubscribe(r.conversation_id) {
+                    // A subscription may still be on its way there.
+                    self.to_conversation(r.conversation_id, command, responder);
+                } else {
+                    responder.ok(Reply::Empty(Empty {}));
+                }
+            }
+            Command::MessageSend(send) => match (send.conversation_id, &send.to_user_id) {
+                (Some(id), None) => {
+                    self.to_conversation(id, Command::MessageSend(send), responder);
+                }
+                _ => self.send_to_user(send, responder, ctx),
+            },
+            other => match crate::node::conversation_of(&other) {
+                Some(id) => self.to_conversation(id, other, responder),
+                None => responder.err(CommandError::invalid("not a command for a session")),
+            },
+        }
+    }
+}
+
+impl Handler<FillHoles> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, FillHoles(holes): FillHoles, ctx: &mut Self::Context) {
+        for id in holes {
+            if !self.filling.insert(id) {
+                continue;
+            }
+            let (shared, caller, outbox) = (
+                self.shared.clone(),
+                self.caller.clone(),
+                self.outbox.clone(),
+            );
+            let reads = self.reads.clone();
+            ctx.spawn(
+                async move { resume::fill_hole(&shared, &caller, &outbox, &reads, id).await }
+                    .into_actor(self)
+                    .map(move |(), actor, _| {
+                        actor.filling.remove(&id);
+                    }),
+            );
+        }
+    }
+}
+
+impl Handler<End> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: End, ctx: &mut Self::Context) {
+        // The handle did so as it was dropped; the welcome may have come after that.
+        let session_id = self.outbox.session_id();
+        if self.shared.sessions.close(&self.caller.user_id, session_id) {
+            let now = self.shared.clock.now();
+            let user_id = self.caller.user_id.clone();
+            self.shared.presence.closed(user_id, now);
+        }
+        for id in std::mem::take(&mut self.subscriptions) {
+            self.shared
+                .subscriptions
+                .remove(id, self.outbox.session_id());
+        }
+        ctx.stop();
+    }
+}

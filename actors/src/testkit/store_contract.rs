@@ -1,0 +1,124 @@
+//! What every store has to keep, as one suite: [`store_contract!`](crate::store_contract) makes
+//! one test of each case for one store.
+//!
+//! A case gets a [`Fixture`]: a fresh store, and a [`Room`] wherever it wants a conversation,
+//! which numbers entries as a conversation actor does.
+
+pub mod changes;
+pub mod fixture;
+pub mod listing;
+pub mod log;
+pub mod lookups;
+pub mod members;
+pub mod people;
+pub mod receipts;
+
+pub use fixture::{Fixture, Opened, Room};
+
+use std::future::Future;
+
+/// Runs one case on a fresh store, and closes it.
+///
+/// # Panics
+/// When the store does not keep what the case asks for.
+pub fn run<F>(open: impl FnOnce() -> Opened, case: impl FnOnce(Fixture) -> F)
+where
+    F: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime, because tests need one");
+    runtime.block_on(async {
+        let Opened { store, guard } = open();
+        case(Fixture::new(store.clone())).await;
+        store.close().await;
+        drop(guard);
+    });
+}
+
+/// One `#[test]` per case of the suite. Takes the path of a `fn() -> Opened`.
+#[macro_export]
+macro_rules! store_contract {
+    ($open:path) => {
+        $crate::store_contract!(@each $open;
+            log: [
+                what_was_appended_is_read_back,
+                a_log_begins_with_its_creation,
+                a_gap_is_refused,
+                a_repeat_is_refused,
+                what_counts_on_a_failed_append_fails_too,
+                a_failed_append_spares_the_others,
+                an_unknown_conversation_takes_nothing,
+                answers_come_in_the_order_of_the_appends,
+                appends_after_close_fail,
+            ],
+            changes: [
+                an_edit_shows_in_the_message_and_in_its_entry,
+                a_delete_leaves_a_tombstone_everywhere,
+                earlier_texts_are_kept_as_revisions,
+                a_deleted_message_takes_nothing_more,
+                changes_of_what_is_not_there_are_refused,
+                reactions_keep_their_order,
+            ],
+            members: [
+                a_load_has_everything,
+                a_load_after_writes_sees_every_append,
+                the_tail_holds_what_was_sent_lately,
+                sender_ords_count_each_sender,
+                a_newcomer_starts_just_below_their_window,
+                the_end_of_a_window_is_the_last_thing_seen,
+                who_comes_back_keeps_their_watermarks,
+                title_and_state_change,
+                preferences_are_the_members_own,
+                a_pair_has_one_direct_conversation,
+                an_id_is_taken_once,
+            ],
+            receipts: [
+                watermarks_grow_in_any_order,
+                unread_counts_what_others_said,
+                the_total_leaves_out_archived_and_past,
+                receipts_of_strangers_are_refused,
+                counts_below_a_seq,
+            ],
+            listing: [
+                newest_activity_comes_first,
+                pages_follow_each_other,
+                some_can_be_left_out,
+                some_can_be_asked_for_by_id,
+                past_members_see_their_window,
+                the_last_message_is_a_message,
+                a_row_has_everything,
+            ],
+            lookups: [
+                a_sent_message_is_found_by_its_client_id,
+                a_sent_message_is_found_beyond_the_tail,
+                a_message_is_found_by_its_id,
+                a_log_pages_forward,
+                a_log_pages_backward,
+                a_page_stops_before_too_many_bytes,
+                an_unknown_log_is_empty,
+            ],
+            people: [
+                people_are_remembered,
+                last_seen_outlives_a_profile_update,
+                people_are_paged_by_role,
+                relations_are_one_per_pair,
+                who_shares_a_group,
+                an_audit_record_is_taken,
+                an_open_store_is_ready,
+            ],
+        );
+    };
+    (@each $open:path; $($group:ident: [$($case:ident,)*],)*) => {
+        $(mod $group {
+            $(#[test]
+            fn $case() {
+                $crate::testkit::store_contract::run(
+                    $open,
+                    $crate::testkit::store_contract::$group::$case,
+                );
+            })*
+        })*
+    };
+}

@@ -1,0 +1,75 @@
+//! Sessions that begin and end at bad moments.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use bedside_actors::{
+    node::Node,
+    ports::{
+        clock::{Clock, ManualClock},
+        store::Store,
+    },
+    testkit::{
+        client::{Client, PlainIdentities, config, identity, node},
+        liar::{Disk, Liar},
+    },
+};
+use bedside_protocol::{CloseCode, ErrorCode, Role, Timestamp};
+use common::*;
+use std::sync::Arc;
+
+#[test]
+fn a_socket_cut_before_its_welcome_is_not_online() {
+    run(async {
+        let liar = Liar::new(&Disk::new());
+        let node = node(config(), liar.clone());
+        let mut nurse = Client::open(&node, "n", Role::Nurse).await;
+        liar.stall("put_person");
+        let knocking = Client::knock(&node, identity("d", Role::Doctor));
+        // The session has begun to write the person.
+        nurse.ask(resume(&[])).await.unwrap();
+        drop(knocking);
+        liar.unstall();
+        while liar.people(vec![user("d")]).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // Whatever was noted of the doctor was noted before this one came.
+        know(&node, &[("z", Role::Nurse)]).await;
+        nurse.ask(watch(&["z"])).await.unwrap();
+        let _z = Client::open(&node, "z", Role::Nurse).await;
+        while nurse.ask(watch(&["z"])).await.unwrap()["presence"][0]["online"] == false {}
+        let watched = nurse.ask(watch(&["d"])).await.unwrap();
+        assert_eq!(watched["presence"][0]["online"], false);
+    });
+}
+
+#[test]
+fn a_person_who_could_not_be_written_is_written_the_next_time() {
+    run(async {
+        let liar = Liar::new(&Disk::new());
+        let node = node(config(), liar.clone());
+        liar.moods(|name| name == "put_person");
+        drop(Client::open(&node, "d", Role::Doctor).await);
+        liar.be_honest();
+        assert!(liar.people(vec![user("d")]).await.unwrap().is_empty());
+        drop(Client::open(&node, "d", Role::Doctor).await);
+        assert_eq!(liar.people(vec![user("d")]).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_token_that_ran_out_answers_before_it_closes() {
+    run(async {
+        let clock = Arc::new(ManualClock::new(Timestamp::now()));
+        let liar = Liar::new(&Disk::new());
+        let node = Node::start(config(), liar, clock.clone(), Arc::new(PlainIdentities));
+        let mut identity = identity("d", Role::Doctor);
+        identity.expires_at = Some(Timestamp::from_millis(clock.now().as_millis() + 120_000));
+        let mut doctor = Client::open_as(&node, identity).await;
+        doctor.ask(resume(&[])).await.unwrap();
+        clock.advance_ms(120_000);
+        let error = doctor.ask(resume(&[])).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::TokenExpired);
+        assert_eq!(doctor.close_code().await, CloseCode::TokenExpired);
+    });
+}

@@ -1,0 +1,206 @@
+//! The command line.
+
+use bedside_loadtest::{
+    Outcome, fault,
+    process::Process,
+    send::Load,
+    server::{self, DataDir, Recipe, Server},
+};
+use clap::{Args, Parser, Subcommand};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// Loads a Bedside server, breaks it, and checks what it promises.
+#[derive(Debug, Parser)]
+#[command(name = "bedside-loadtest", version)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// Write the results to this file as JSON
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// How many sends a second, how fast acknowledged; and whether all arrived
+    Send(SendArgs),
+    /// kill -9 under load, round after round: nothing acknowledged is lost, nothing is doubled
+    Crash(CrashArgs),
+    /// A reader that stops costs itself only
+    Slow(SlowArgs),
+    /// Memory per idle connection
+    Idle(IdleArgs),
+    /// What the disk can do: overwrite 16 KiB and fdatasync
+    Disk(DiskArgs),
+}
+
+/// Which server: one that the harness starts, or one that runs.
+#[derive(Debug, Args)]
+pub(super) struct Target {
+    /// Start this program on a temporary data directory
+    #[arg(long, value_name = "PATH", required_unless_present = "server")]
+    pub(super) server_bin: Option<PathBuf>,
+    /// The one core that the started server may use
+    #[arg(long, value_name = "N")]
+    pub(super) server_core: Option<usize>,
+    /// A setting for the started server, as NAME=VALUE
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) server_env: Vec<String>,
+    /// Where to put temporary data directories
+    #[arg(long, value_name = "DIR")]
+    pub(super) data_parent: Option<PathBuf>,
+    /// A server that runs, as 127.0.0.1:3000
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "server_bin")]
+    pub(super) server: Option<SocketAddr>,
+    /// Its JWT_SECRET
+    #[arg(long, requires = "server")]
+    pub(super) secret: Option<String>,
+    /// Its process id, when it runs on this machine, to read CPU and memory of
+    #[arg(long, requires = "server")]
+    pub(super) pid: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SendArgs {
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// A closed loop of so many senders (64), or an open loop at a rate (500/s); may be repeated
+    #[arg(long, value_name = "LOAD", default_value = "64")]
+    pub(super) load: Vec<Load>,
+    /// How often to measure each load
+    #[arg(long, default_value_t = 1)]
+    pub(super) runs: usize,
+    /// Direct conversations
+    #[arg(long, default_value_t = 512)]
+    pub(super) conversations: usize,
+    /// People, each with a socket; as many as it takes by default
+    #[arg(long)]
+    pub(super) users: Option<usize>,
+    /// Messages to send before anything is measured
+    #[arg(long, default_value_t = 0)]
+    pub(super) preload: usize,
+    /// Bytes of a text
+    #[arg(long, default_value_t = 300)]
+    pub(super) text_bytes: usize,
+    /// Seconds that each load is measured for
+    #[arg(long, default_value_t = 10.0)]
+    pub(super) seconds: f64,
+    /// Seconds that each load runs before that
+    #[arg(long, default_value_t = 2.0)]
+    pub(super) warm_up: f64,
+    /// Conversations whose whole log is read and compared at the end
+    #[arg(long, default_value_t = 1000)]
+    pub(super) read_back: usize,
+    /// What to call the server in the table of medians
+    #[arg(long, default_value = "server")]
+    pub(super) label: String,
+    /// Speak MessagePack instead of JSON
+    #[arg(long)]
+    pub(super) msgpack: bool,
+    /// Where chance starts
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CrashArgs {
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// How often to kill the server
+    #[arg(long, default_value_t = 50)]
+    pub(super) rounds: usize,
+    /// People who send
+    #[arg(long, default_value_t = 64)]
+    pub(super) senders: usize,
+    /// Direct conversations among them
+    #[arg(long, default_value_t = 64)]
+    pub(super) conversations: usize,
+    /// The longest time from the first send of a round to the kill, milliseconds
+    #[arg(long, default_value_t = 800)]
+    pub(super) talk_ms: u64,
+    /// Where chance starts
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SlowArgs {
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// Messages of 16 KiB that are sent while one does not read
+    #[arg(long, default_value_t = 5000)]
+    pub(super) messages: usize,
+    /// People who send
+    #[arg(long, default_value_t = 2)]
+    pub(super) senders: usize,
+    /// How much the server may grow by that, KiB
+    #[arg(long, default_value_t = 8192)]
+    pub(super) growth_kib_max: i64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct IdleArgs {
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// Sockets, each of somebody else
+    #[arg(long, default_value_t = 10_000)]
+    pub(super) sockets: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiskArgs {
+    /// Where to write
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(super) dir: PathBuf,
+    /// How often to sync
+    #[arg(long, default_value_t = 3000)]
+    pub(super) syncs: usize,
+}
+
+/// A server to load, and what is to be cleaned up after it.
+pub(super) struct Loaded {
+    pub(super) address: SocketAddr,
+    pub(super) secret: String,
+    pub(super) process: Option<Process>,
+    pub(super) started: Option<(Server, DataDir)>,
+}
+
+impl Target {
+    pub(super) fn recipe(&self) -> Outcome<Recipe> {
+        let Some(program) = &self.server_bin else {
+            return fault("this needs --server-bin");
+        };
+        let mut recipe = Recipe::of(program);
+        recipe.core = self.server_core;
+        for setting in &self.server_env {
+            let (name, value) = setting
+                .split_once('=')
+                .ok_or("--server-env is NAME=VALUE")?;
+            recipe.env.push((name.to_owned(), value.to_owned()));
+        }
+        Ok(recipe)
+    }
+
+    pub(super) async fn get(&self) -> Outcome<Loaded> {
+        if let Some(address) = self.server {
+            return Ok(Loaded {
+                address,
+                secret: self.secret.clone().ok_or("--server needs --secret")?,
+                process: self.pid.map(Process),
+                started: None,
+            });
+        }
+        let dir = DataDir::new(self.data_parent.as_deref())?;
+        let server = Server::start(&self.recipe()?, &dir).await?;
+        println!(
+            "the server listens after {} ms",
+            server.ready_after.as_millis()
+        );
+        Ok(Loaded {
+            address: server.address,
+            secret: server::SECRET.to_owned(),
+            process: Some(server.process()),
+            started: Some((server, dir)),
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! What travels between Bedside and its clients.
+//!
+//! No I/O, no async, no actors. Read [`codec`] for how a frame looks, [`command`] for what may
+//! be asked, [`event`] for what is told, [`error`] and [`close`] for what goes wrong, and
+//! [`limits`] for every bound. `docs/PROTOCOL.md` is the same for people who write clients.
+#![deny(missing_docs)]
+
+pub mod close;
+pub mod codec;
+pub mod command;
+pub mod conversation;
+pub mod error;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod message;
+pub mod people;
+mod quiet;
+pub mod reply;
+pub mod time;
+
+pub use close::CloseCode;
+pub use codec::{CommandFrame, DecodeError, ServerFrame, WireFormat};
+pub use command::Command;
+pub use conversation::{
+    Conversation, ConversationKind, ConversationState, LastMessage, Member, MemberRole, Mine,
+};
+pub use error::{CommandError, ErrorCode};
+pub use event::{Event, EventFrame, LoggedEvent};
+pub use ids::{ClientMsgId, ConversationId, MessageId, SessionId, UserId};
+pub use message::{Attachment, Message, MessageSend, MessageType, Reaction};
+pub use people::{Availability, Person, Presence, RelationKind, Role, Roles};
+pub use reply::Reply;
+pub use time::Timestamp;

@@ -1,0 +1,87 @@
+//! Every bound that a client can meet, in one table. Each has a test that hits it.
+
+/// Text of one message, bytes of UTF-8. More is `too_large`.
+pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Attachments of one message.
+pub const ATTACHMENTS_MAX: usize = 10;
+/// Any one text of an attachment (url, name, media type), bytes.
+pub const ATTACHMENT_FIELD_BYTES_MAX: usize = 2048;
+/// A user id, bytes.
+pub const USER_ID_BYTES_MAX: usize = 128;
+/// A `client_msg_id`, bytes.
+pub const CLIENT_MSG_ID_BYTES_MAX: usize = 64;
+/// An emoji of a reaction, bytes: room for the longest joined sequences.
+pub const EMOJI_BYTES_MAX: usize = 64;
+/// Different emojis on one message. One more is `too_large`.
+pub const REACTIONS_PER_MESSAGE_MAX: usize = 32;
+/// Title of a conversation, bytes.
+pub const TITLE_BYTES_MAX: usize = 200;
+/// A person's display name, bytes.
+pub const NAME_BYTES_MAX: usize = 200;
+/// Members of one conversation.
+pub const MEMBERS_MAX: usize = 1000;
+/// One inbound WebSocket message after hello, bytes. More closes with 1009. It holds a text of
+/// [`TEXT_BYTES_MAX`] in which JSON escapes every byte, with room for the rest.
+pub const MESSAGE_FRAME_BYTES_MAX: usize = 128 * 1024;
+/// The first frame of a socket that has not said who it is, bytes. More closes with 1009.
+pub const HELLO_FRAME_BYTES_MAX: usize = 8 * 1024;
+/// How long a socket may take to say hello, milliseconds. Then it is closed with 4401.
+pub const HELLO_TIMEOUT_MS: u64 = 5_000;
+/// Sockets from one address that have not yet said hello.
+pub const UNAUTHENTICATED_PER_ADDRESS_MAX: usize = 64;
+/// A token, bytes.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Positions in one `sync.resume`.
+pub const RESUME_POSITIONS_MAX: usize = 1_000;
+/// Events of one conversation that a `sync.resume` replays; what is further behind is reset.
+pub const RESUME_EVENTS_PER_CONVERSATION_MAX: u64 = 200;
+/// Events in all that a `sync.resume` replays.
+pub const RESUME_EVENTS_MAX: u64 = 1_000;
+/// Conversations that a `sync.resume` or a listing returns at a time.
+pub const CONVERSATIONS_PAGE_MAX: usize = 200;
+/// Events of one `message.history` page.
+pub const HISTORY_PAGE_MAX: usize = 200;
+/// Events of a `message.history` page when the caller names no limit.
+pub const HISTORY_PAGE_DEFAULT: usize = 50;
+/// Bytes of events in one page or `sync.batch` frame, before encoding. A page ends early, with
+/// `has_more`, rather than pass this; one event always fits.
+pub const PAGE_BYTES_MAX: usize = 128 * 1024;
+/// People that one socket may watch with `presence.watch`.
+pub const PRESENCE_WATCH_MAX: usize = 200;
+/// Conversations that one socket may subscribe to (typing and presence of participants).
+pub const SUBSCRIPTIONS_MAX: usize = 32;
+/// How long a typing mark lives without being renewed, milliseconds.
+pub const TYPING_TTL_MS: u64 = 5_000;
+/// How long after sending a message may be edited, milliseconds (default; configurable).
+pub const EDIT_WINDOW_MS: i64 = 15 * 60 * 1_000;
+/// How long a `client_msg_id` is remembered, milliseconds: 7 days and one of grace.
+pub const CLIENT_MSG_ID_TTL_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
+/// `composed_at` is kept only when it is more than this before `created_at`, milliseconds.
+pub const COMPOSED_AT_LAG_MS: i64 = 2 * 60 * 1_000;
+/// Frames waiting to be written to one socket. More closes it with the slow-consumer code.
+pub const OUTBOX_FRAMES_MAX: usize = 512;
+/// Bytes waiting to be written to one socket. More closes it with the slow-consumer code.
+pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+/// Commands that wait in one session's mailbox; when it is full its socket is not read.
+pub const SESSION_MAILBOX_MAX: usize = 32;
+/// Commands that wait in one conversation's mailbox; more get `unavailable`, to be tried again.
+pub const CONVERSATION_MAILBOX_MAX: usize = 2_048;
+/// Log entries of one conversation that wait for their commit; more get `unavailable`.
+pub const CONVERSATION_PENDING_MAX: usize = 4_096;
+/// Commands a second that one session may send, averaged. More get `rate_limited`. Far above
+/// what a person does, so that a system that sends for many can use one socket.
+pub const COMMANDS_PER_SECOND: u32 = 2_000;
+/// Commands that one session may send at once on top of the average.
+pub const COMMANDS_BURST: u32 = 4_000;
+/// Sockets that one user may have open at once; the oldest is closed for one more.
+pub const SESSIONS_PER_USER_MAX: usize = 32;
+/// How long the server waits for any byte from a client before it closes, milliseconds.
+pub const IDLE_TIMEOUT_MS: u64 = 75_000;
+/// How often the server pings a quiet socket, milliseconds.
+pub const PING_INTERVAL_MS: u64 = 25_000;
+/// A ticket of `POST /api/v1/tickets` lives this long, milliseconds.
+pub const TICKET_TTL_MS: u64 = 30_000;
+/// Unused tickets that one user may hold.
+pub const TICKETS_PER_USER_MAX: usize = 16;
+/// One REST request body, bytes.
+pub const REST_BODY_BYTES_MAX: usize = 256 * 1024;

@@ -1,0 +1,3 @@
+//! How the actors' ports meet the world.
+
+pub mod sqlite;

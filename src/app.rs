@@ -1,0 +1,264 @@
+//! The only wiring: from a [`Config`] to a server that runs.
+
+mod demo;
+mod gauges;
+mod glue;
+
+use actix_rt::System;
+use bedside_actors::{
+    node::{Node, NodeConfig},
+    ports::{
+        clock::SystemClock,
+        store::{BodyHash, Store, memory::MemoryStore},
+    },
+};
+use bedside_protocol::{MessageSend, Timestamp};
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use std::{
+    error::Error, io::Write as _, process::ExitCode, sync::Arc, thread::available_parallelism,
+    time::Duration,
+};
+
+use crate::{
+    adapters::sqlite::{self, SqliteStore},
+    auth::{Minter, Tickets, Verifier},
+    config::{Config, Secret},
+    demo as demo_rules,
+    http::{self, Cors, HttpParts},
+    key_file::key_file,
+    metrics::Metrics,
+    server::{self, Server, ServerParts},
+    telemetry,
+    ws::admission::Admission,
+};
+use glue::{HttpCounts, SocketCounts, Tokens};
+
+/// The file in the data directory whose secret keys the hashes of message bodies.
+const BODY_HASH_KEY_FILE: &str = "body-hash-key";
+
+/// Under this name the store says whether it holds a demo.
+const MARK_KEY: &str = "mark";
+
+/// `memory` puts the store's twin in its place, so that `scripts/long/durable-sends` can tell what
+/// storing costs. It is no setting: `.env.example` and the configuration do not know of it.
+const STORE_VARIABLE: &str = "BEDSIDE_STORE";
+
+/// Runs the server until it is told to stop.
+pub fn serve(config: Config) -> ExitCode {
+    if let Err(error) = telemetry::init(&config.log, bedside_actors::supervision::current_actor) {
+        let _ = writeln!(std::io::stderr(), "bedside: {error}");
+        return ExitCode::FAILURE;
+    }
+    for notice in config.notices() {
+        tracing::warn!("{notice}");
+    }
+    let run = async {
+        let server = build(&config).await?;
+        say_hello(&config, &server);
+        server.run().await?;
+        Ok::<_, Box<dyn Error>>(())
+    };
+    match System::new().block_on(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            let _ = writeln!(std::io::stderr(), "bedside: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Gives the store another epoch: what has to be done after a restore from a back-up, before the
+/// server is started on it.
+///
+/// # Errors
+/// Whatever keeps the store from being opened or written, as a text for who started it.
+pub fn rotate_epoch(config: &Config) -> Result<(), Box<dyn Error>> {
+    System::new().block_on(async {
+        let store = open_store(config).await?;
+        store.rotate_epoch().await?;
+        store.close().await;
+        Ok(())
+    })
+}
+
+/// Tells the person who started it where to look.
+fn say_hello(config: &Config, server: &Server) {
+    let address = server.address();
+    let text = if config.is_demo() {
+        format!(
+            "Bedside is running as a demo for this machine only.\n\
+             Open http://{address}/ in two windows and sign in as two people.\n\
+             Data is in {}; set JWT_SECRET for real use (see .env.example).\n",
+            config.store.data_dir.display()
+        )
+    } else {
+        format!("Bedside is listening on http://{address}/\n")
+    };
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Opens the store, starts the node and binds. Call it inside a running actix `System`.
+///
+/// # Errors
+/// Whatever keeps it from starting, as a text for the person who starts it.
+pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
+    let metrics = Arc::new(Metrics::new());
+    gauges::register(&metrics);
+    let store: Arc<dyn Store> = if keeps_nothing(config)? {
+        Arc::new(MemoryStore::default())
+    } else {
+        let store = open_store(config).await?;
+        gauges::register_store(&metrics, &store);
+        store
+    };
+    let secret = demo_rules::signing_secret(config)?;
+    let verifier = Arc::new(Verifier::hs256(
+        &secret,
+        config.auth.issuer.clone(),
+        config.auth.audience.clone(),
+    ));
+    let tokens = Arc::new(Tokens(verifier));
+    let cores = available_parallelism().map_or(1, usize::from);
+    let node = Node::start(
+        NodeConfig {
+            arbiters: cores,
+            edit_window: Duration::from_millis(
+                u64::try_from(config.limits.edit_window_ms).unwrap_or(0),
+            ),
+            passivate_after: config.limits.passivate_after,
+            attachment_hosts: attachment_hosts(config),
+            body_hash: body_hasher(&key_file(&config.store.data_dir, BODY_HASH_KEY_FILE)?),
+            on_command: None,
+        },
+        store,
+        Arc::new(SystemClock),
+        tokens.clone(),
+    );
+    let demo = if config.is_demo() {
+        demo::seed(&node).await?;
+        let minter = Minter::hs256(
+            &secret,
+            config.auth.issuer.clone(),
+            config.auth.audience.clone(),
+        );
+        Some(Arc::new(demo::Login::new(minter)) as Arc<dyn http::DemoLogin>)
+    } else {
+        None
+    };
+
+    let tickets = Arc::new(Tickets::default());
+    let parts = http_parts(config, &node, tokens, &tickets, &metrics, demo);
+    if let Some(bind) = config.metrics.bind {
+        let text = parts.metrics_text.clone();
+        server::serve_metrics(bind, text)?;
+    }
+    let server = server::build(ServerParts {
+        bind: config.server.address(),
+        workers: cores,
+        proxies: config.server.proxies,
+        allowed_origins: allowed_origins(config),
+        admission: Admission::new(config.limits.connections_max),
+        node,
+        redeem_ticket: Arc::new(move |ticket| {
+            tickets.redeem(ticket, Timestamp::now()).map(Into::into)
+        }),
+        routes: Arc::new(move |routes| http::configure(routes, parts.clone())),
+        edges: Vec::new(),
+        socket_metrics: Arc::new(SocketCounts(metrics)),
+    })?;
+    Ok(server)
+}
+
+fn http_parts(
+    config: &Config,
+    node: &Arc<Node>,
+    tokens: Arc<Tokens>,
+    tickets: &Arc<Tickets>,
+    metrics: &Arc<Metrics>,
+    demo: Option<Arc<dyn http::DemoLogin>>,
+) -> HttpParts {
+    let (text, readers) = (metrics.clone(), config.metrics.clone());
+    HttpParts {
+        node: node.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        cors: Cors {
+            origins: allowed_origins(config),
+            credentials: config.origins.credentials,
+        },
+        scopes: tokens,
+        tickets: glue::issue_tickets(tickets.clone()),
+        metrics_text: Arc::new(move || text.text()),
+        metrics_allowed: Arc::new(move |request| glue::may_read_metrics(request, &readers)),
+        demo,
+        http_metrics: Arc::new(HttpCounts(metrics.clone())),
+    }
+}
+
+/// Whether the server is to run without its store, so that what the rest costs can be measured.
+/// Never where anybody but this machine could be told that something is stored.
+fn keeps_nothing(config: &Config) -> Result<bool, Box<dyn Error>> {
+    if std::env::var_os(STORE_VARIABLE).is_none_or(|store| store != "memory") {
+        return Ok(false);
+    }
+    if !config.server.host.is_loopback() {
+        let why =
+            format!("{STORE_VARIABLE}=memory stores nothing, so it needs BEDSIDE_HOST=127.0.0.1");
+        return Err(why.into());
+    }
+    tracing::warn!(
+        "{STORE_VARIABLE}=memory: nothing that is sent survives this process, and what is \
+         acknowledged is not stored; this is for measuring only"
+    );
+    Ok(true)
+}
+
+/// Opens the store of the data directory, if it is of the kind that this mode may open.
+async fn open_store(config: &Config) -> Result<Arc<SqliteStore>, Box<dyn Error>> {
+    let store = SqliteStore::open(&config.store.data_dir, &sqlite::Options::default())?;
+    let mark = store.meta(MARK_KEY).await?;
+    if let Some(mark) = demo_rules::check_store_mark(mark.as_deref(), config.is_demo())? {
+        store.set_meta(MARK_KEY, mark).await?;
+    }
+    Ok(store)
+}
+
+fn allowed_origins(config: &Config) -> Vec<String> {
+    let origins = config.origins.frontend.iter().chain(&config.origins.cors);
+    origins.map(|origin| origin.as_str().to_owned()).collect()
+}
+
+fn attachment_hosts(config: &Config) -> Vec<String> {
+    let https = |origin: &crate::config::Origin| {
+        origin.as_str().strip_prefix("https://").map(str::to_owned)
+    };
+    config.files.origins.iter().filter_map(https).collect()
+}
+
+/// HMAC-SHA-256, cut to 16 bytes, over what a message first says, each part with its length.
+fn body_hasher(key: &Secret) -> Arc<dyn Fn(&MessageSend) -> BodyHash + Send + Sync> {
+    let keyed = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes())
+        .expect("keyed, because HMAC takes keys of any length");
+    Arc::new(move |send| {
+        let mut mac = keyed.clone();
+        let mut add = |part: &[u8]| {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        };
+        add(&[send.message_type as u8]);
+        add(send.text.as_bytes());
+        add(&send.reply_to_seq.unwrap_or(0).to_le_bytes());
+        for attachment in &send.attachments {
+            add(attachment.url.as_bytes());
+            add(attachment.name.as_bytes());
+            add(attachment.media_type.as_bytes());
+            add(&attachment.size_bytes.unwrap_or(0).to_le_bytes());
+        }
+        let digest = mac.finalize().into_bytes();
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&digest[..16]);
+        hash
+    })
+}

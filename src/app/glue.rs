@@ -1,0 +1,109 @@
+//! Small adapters between what one module offers and another asks for.
+
+use actix_web::{HttpRequest, http::header};
+use bedside_actors::ports::identity::{Identities, SessionIdentity};
+use bedside_protocol::{CommandError, Timestamp, limits};
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    auth::{Identity, Tickets, Verifier},
+    config::MetricsConfig,
+    demo::is_proxy_header,
+    http::{HttpMetrics, IssueTicket, IssuedTicket, TokenScopes},
+    metrics::{self, Metrics},
+    ws::metrics::SocketMetrics,
+};
+
+/// Verifies tokens for sockets and REST.
+pub(super) struct Tokens(pub(super) Arc<Verifier>);
+
+impl Identities for Tokens {
+    fn verify(&self, token: &str, now: Timestamp) -> Result<SessionIdentity, CommandError> {
+        self.0.verify(token, now).map(Into::into)
+    }
+}
+
+impl TokenScopes for Tokens {
+    fn scopes(&self, token: &str) -> Vec<String> {
+        let verified = self.0.verify(token, Timestamp::now());
+        verified.map_or_else(|_| Vec::new(), |identity| identity.scopes.to_vec())
+    }
+}
+
+/// Makes tickets for whoever a request's token speaks for.
+pub(super) fn issue_tickets(tickets: Arc<Tickets>) -> Arc<IssueTicket> {
+    Arc::new(move |session| {
+        let now = Timestamp::now();
+        let identity = Identity {
+            user_id: session.user_id.clone(),
+            roles: session.roles,
+            name: session.name.clone(),
+            email: session.email.clone(),
+            scopes: Arc::from([]),
+            expires_at: session
+                .expires_at
+                .unwrap_or(Timestamp::from_millis(i64::MAX)),
+        };
+        let ttl_ms = i64::try_from(limits::TICKET_TTL_MS).unwrap_or(0);
+        Ok(IssuedTicket {
+            ticket: tickets.issue(identity, now)?,
+            expires_at: now.plus_millis(ttl_ms),
+        })
+    })
+}
+
+/// Whether a request on the main listener may read the metrics.
+pub(super) fn may_read_metrics(request: &HttpRequest, config: &MetricsConfig) -> bool {
+    let is_proxied = request
+        .headers()
+        .keys()
+        .any(|name| is_proxy_header(name.as_str()));
+    let bearer = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    metrics::allowed(request.peer_addr(), is_proxied, bearer, config)
+}
+
+/// Counts requests.
+pub(super) struct HttpCounts(pub(super) Arc<Metrics>);
+
+impl HttpMetrics for HttpCounts {
+    fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
+        self.0.http.answered(method, Some(route), status, took);
+    }
+}
+
+/// Counts what happens on sockets.
+pub(super) struct SocketCounts(pub(super) Arc<Metrics>);
+
+impl SocketMetrics for SocketCounts {
+    fn opened(&self) {
+        self.0.sockets.opened();
+    }
+    fn refused(&self, status: u16) {
+        self.0.sockets.refused(match status {
+            400 => "malformed",
+            401 => "unauthorized",
+            403 => "origin",
+            404 => "path",
+            426 => "version",
+            429 => "too_many_unauthenticated",
+            503 => "overloaded",
+            _ => "other",
+        });
+    }
+    fn closed(&self, code: Option<u16>) {
+        self.0.sockets.closed(code.unwrap_or(1006));
+    }
+    fn read(&self, bytes: usize) {
+        self.0.sockets.bytes_in.inc_by(bytes as u64);
+    }
+    fn received(&self, frames: usize) {
+        self.0.sockets.frames_in.inc_by(frames as u64);
+    }
+    fn written(&self, frames: usize, bytes: usize) {
+        self.0.sockets.frames_out.inc_by(frames as u64);
+        self.0.sockets.bytes_out.inc_by(bytes as u64);
+    }
+}

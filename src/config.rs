@@ -1,0 +1,295 @@
+//! What an operator can set: a struct per concern, from the environment and an optional TOML
+//! file. Read it from [`Config::load`] down; [`variable`] is the table of names and defaults.
+
+mod origin;
+pub(crate) mod parse;
+mod report;
+mod secret;
+mod source;
+pub mod variable;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use origin::Origin;
+pub use secret::Secret;
+pub use source::{ConfigFaults, Fault, Setting, Source};
+
+use source::Reader;
+use variable as v;
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the server listens.
+    pub server: ServerConfig,
+    /// Where it keeps things.
+    pub store: StoreConfig,
+    /// Whom it believes.
+    pub auth: AuthConfig,
+    /// Whose web pages may speak to it.
+    pub origins: OriginsConfig,
+    /// Whose files may be linked.
+    pub files: FilesConfig,
+    /// Who may read its metrics.
+    pub metrics: MetricsConfig,
+    /// Bounds that depend on the deployment.
+    pub limits: LimitsConfig,
+    /// What it logs.
+    pub log: LogConfig,
+    notices: Vec<String>,
+    settings: Vec<Setting>,
+}
+
+/// Where the server listens.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerConfig {
+    /// `BEDSIDE_HOST`; 0.0.0.0 by default, 127.0.0.1 in demo mode.
+    pub host: IpAddr,
+    /// `PORT`, 0..=65535, default 3000; 0 takes any free one.
+    pub port: u16,
+    /// `BEDSIDE_PROXIES`: reverse proxies in front, 0..=8, default 0. With the wrong number
+    /// all clients look like one, or anybody can look like anybody.
+    pub proxies: usize,
+}
+
+impl ServerConfig {
+    /// Both, to bind.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
+    }
+}
+
+/// Where the server keeps things.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// `BEDSIDE_DATA_DIR`, default `./data`.
+    pub data_dir: PathBuf,
+}
+
+/// Whom the server believes.
+#[derive(Clone, Debug)]
+pub struct AuthConfig {
+    /// `JWT_SECRET`, at least 32 bytes; none is demo mode.
+    pub jwt_secret: Option<Secret>,
+    /// `BEDSIDE_JWT_ISSUER`, else `LARAVEL_URL`; none accepts any.
+    pub issuer: Option<String>,
+    /// `BEDSIDE_JWT_AUDIENCE`; none accepts any.
+    pub audience: Option<String>,
+    /// `JWT_EXPIRATION`, else `JWT_EXPIRES_IN`: the life of tokens minted here, 1 s..=366 d,
+    /// default 1 h.
+    pub token_ttl: Duration,
+}
+
+/// Whose web pages may speak to the server.
+#[derive(Clone, Debug)]
+pub struct OriginsConfig {
+    /// `FRONTEND_URL`.
+    pub frontend: Option<Origin>,
+    /// `CORS_ORIGIN`, at most 64.
+    pub cors: Vec<Origin>,
+    /// `CORS_CREDENTIALS`, default false.
+    pub credentials: bool,
+}
+
+impl OriginsConfig {
+    /// Whether a request with this `Origin` header may come in: the front end, a listed one, or
+    /// the origin that `Host` names, which is the server's own pages.
+    #[must_use]
+    pub fn allows(&self, origin: &str, host: Option<&str>) -> bool {
+        let Ok(origin) = Origin::parse(origin) else {
+            return false;
+        };
+        self.lists(&origin) || host.is_some_and(|host| origin.is_reached_by(host))
+    }
+
+    /// Whether the origin is the front end or a listed one.
+    #[must_use]
+    pub fn lists(&self, origin: &Origin) -> bool {
+        self.frontend.iter().chain(&self.cors).any(|o| o == origin)
+    }
+}
+
+/// Whose files may be linked.
+#[derive(Clone, Debug)]
+pub struct FilesConfig {
+    /// `BEDSIDE_FILE_ORIGINS` and, when it is https, `FRONTEND_URL`.
+    pub origins: Vec<Origin>,
+}
+
+/// Who may read the metrics besides loopback.
+#[derive(Clone, Debug, Default)]
+pub struct MetricsConfig {
+    /// `METRICS_TOKEN`, at least 16 bytes.
+    pub token: Option<Secret>,
+    /// `BEDSIDE_METRICS_BIND`: a listener that answers everyone who reaches it.
+    pub bind: Option<SocketAddr>,
+}
+
+/// Bounds that depend on the deployment.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitsConfig {
+    /// `BEDSIDE_CONNECTIONS_MAX`: sockets open at once, 1..=1,000,000, default 100,000.
+    pub connections_max: usize,
+    /// `BEDSIDE_EDIT_WINDOW_S`, in milliseconds: 0..=30 days, default 15 minutes.
+    pub edit_window_ms: i64,
+    /// `BEDSIDE_PASSIVATE_AFTER_S`: 1 s..=1 day, default 5 minutes.
+    pub passivate_after: Duration,
+}
+
+/// What the server logs.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// `BEDSIDE_LOG`: a level, or `target=level` pairs; default `info`.
+    pub filter: String,
+    /// `BEDSIDE_LOG_FORMAT`, default text.
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads the whole configuration. `env` wins over the file, which is `file` or else the one
+    /// that `BEDSIDE_CONFIG` names.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn load(
+        env: impl Fn(&str) -> Option<String>,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigFaults> {
+        let named = env(v::BEDSIDE_CONFIG)
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from);
+        let mut reader = Reader::new(&env, file.or(named.as_deref()));
+        let r = &mut reader;
+
+        let host = r.optional(v::BEDSIDE_HOST, parse::host);
+        let port = r.required(v::PORT, parse::port);
+        let proxies = r.required(v::BEDSIDE_PROXIES, parse::proxies);
+        let data_dir = r.required(v::BEDSIDE_DATA_DIR, parse::directory);
+        let auth = read_auth(r);
+        let origins = OriginsConfig {
+            frontend: r.optional(v::FRONTEND_URL, Origin::parse),
+            cors: r
+                .optional(v::CORS_ORIGIN, parse::origins)
+                .unwrap_or_default(),
+            credentials: r.required(v::CORS_CREDENTIALS, parse::yes_or_no),
+        };
+        let files = r.optional(v::BEDSIDE_FILE_ORIGINS, parse::https_origins);
+        let files = FilesConfig {
+            origins: files
+                .unwrap_or_default()
+                .into_iter()
+                .chain(origins.frontend.clone().filter(Origin::is_https))
+                .collect(),
+        };
+        let metrics = MetricsConfig {
+            token: r.optional(v::METRICS_TOKEN, parse::bearer_token),
+            bind: r.optional(v::BEDSIDE_METRICS_BIND, parse::socket_address),
+        };
+        let limits = LimitsConfig {
+            connections_max: r.required(v::BEDSIDE_CONNECTIONS_MAX, parse::connections_max),
+            edit_window_ms: r.required(v::BEDSIDE_EDIT_WINDOW_S, parse::edit_window_ms),
+            passivate_after: r.required(v::BEDSIDE_PASSIVATE_AFTER_S, parse::passivate_after),
+        };
+        let log = LogConfig {
+            filter: r.required(v::BEDSIDE_LOG, parse::log_filter),
+            format: r.required(v::BEDSIDE_LOG_FORMAT, parse::log_format),
+        };
+
+        let demo = !r.is_set(v::JWT_SECRET);
+        if demo {
+            check_demo(r, host, metrics.bind);
+        }
+        let host = host.unwrap_or(IpAddr::V4(if demo {
+            Ipv4Addr::LOCALHOST
+        } else {
+            Ipv4Addr::UNSPECIFIED
+        }));
+        r.derived(v::BEDSIDE_HOST, host.to_string());
+        if !r.faults.is_empty() {
+            return Err(ConfigFaults(reader.faults));
+        }
+        let settings = reader.settings;
+        Ok(Self {
+            notices: report::notices(&env, auth.jwt_secret.as_ref()),
+            server: ServerConfig {
+                host,
+                port,
+                proxies,
+            },
+            store: StoreConfig { data_dir },
+            auth,
+            origins,
+            files,
+            metrics,
+            limits,
+            log,
+            settings,
+        })
+    }
+
+    /// Whether the server runs in demo mode: on this machine alone, with made-up people.
+    #[must_use]
+    pub const fn is_demo(&self) -> bool {
+        self.auth.jwt_secret.is_none()
+    }
+
+    /// What an operator should know before the server starts, a line each.
+    #[must_use]
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// Each variable with its effective value and where it came from.
+    #[must_use]
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+}
+
+fn read_auth(r: &mut Reader<'_>) -> AuthConfig {
+    let jwt_secret = r.optional(v::JWT_SECRET, parse::jwt_secret);
+    let laravel = r.optional(v::LARAVEL_URL, parse::issuer_url);
+    let issuer = r.optional(v::BEDSIDE_JWT_ISSUER, parse::claim).or(laravel);
+    let audience = r.optional(v::BEDSIDE_JWT_AUDIENCE, parse::claim);
+    let expiration = r.optional(v::JWT_EXPIRATION, parse::lifetime);
+    let expires_in = r.required(v::JWT_EXPIRES_IN, parse::lifetime);
+    AuthConfig {
+        jwt_secret,
+        issuer,
+        audience,
+        token_ttl: expiration.unwrap_or(expires_in),
+    }
+}
+
+/// In demo mode anyone who reaches the server can sign in, so nobody else may reach it.
+fn check_demo(r: &mut Reader<'_>, host: Option<IpAddr>, metrics: Option<SocketAddr>) {
+    let addresses = [
+        (v::BEDSIDE_HOST, host),
+        (v::BEDSIDE_METRICS_BIND, metrics.map(|bind| bind.ip())),
+    ];
+    for (variable, address) in addresses {
+        if let Some(address) = address.filter(|a| !a.to_canonical().is_loopback()) {
+            r.faults.push(Fault {
+                variable: variable.name.to_owned(),
+                found: address.to_string(),
+                expected: "a loopback address, because without JWT_SECRET this is demo mode, in \
+                           which anyone can sign in; set JWT_SECRET to serve other machines"
+                    .to_owned(),
+            });
+        }
+    }
+}

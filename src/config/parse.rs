@@ -1,0 +1,223 @@
+//! Texts to values. Each parser answers with what it expected when it cannot.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::{LogFormat, Origin, Secret, origin};
+
+/// A parser's answer: the value, or what was expected.
+pub(super) type Parsed<T> = Result<T, &'static str>;
+
+/// Origins in one list.
+const ORIGINS_MAX: usize = 64;
+
+/// A `JWT_SECRET`: HS256 asks for a key at least as long as its hash (RFC 7518, 3.2).
+pub(super) fn jwt_secret(text: &str) -> Parsed<Secret> {
+    const EXPECTED: &str = "at least 32 bytes without white space at either end, or no such \
+                            variable at all for demo mode";
+    // A newline from a secrets file would silently make every token invalid.
+    if text.len() < 32 || text.trim() != text {
+        return Err(EXPECTED);
+    }
+    Ok(Secret::new(text))
+}
+
+/// A bearer token: printable ASCII, since it travels in a header.
+pub(super) fn bearer_token(text: &str) -> Parsed<Secret> {
+    if text.len() < 16 || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("at least 16 printable ASCII characters without spaces");
+    }
+    Ok(Secret::new(text))
+}
+
+pub(super) fn host(text: &str) -> Parsed<IpAddr> {
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    bare.unwrap_or(text)
+        .parse()
+        .map_err(|_| "an IP address to bind, such as 127.0.0.1, 0.0.0.0 or ::")
+}
+
+pub(super) fn port(text: &str) -> Parsed<u16> {
+    number(text, 0..=u16::MAX).ok_or("a port from 0 to 65535")
+}
+
+pub(super) fn socket_address(text: &str) -> Parsed<SocketAddr> {
+    text.parse()
+        .map_err(|_| "an IP address and port, such as 127.0.0.1:9464")
+}
+
+pub(super) fn directory(text: &str) -> Parsed<PathBuf> {
+    if text.contains('\0') {
+        return Err("a directory");
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// A name that a token's claim must equal, byte by byte.
+pub(super) fn claim(text: &str) -> Parsed<String> {
+    if text.len() > 512 || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("at most 512 bytes without white space");
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn issuer_url(text: &str) -> Parsed<String> {
+    const EXPECTED: &str = "an http or https URL, exactly as the tokens' iss has it";
+    if !text.starts_with("http://") && !text.starts_with("https://") {
+        return Err(EXPECTED);
+    }
+    claim(text).map_err(|_| EXPECTED)
+}
+
+/// `7d`, `12h`, `15m`, `30s`, or plain seconds.
+pub(crate) fn lifetime(text: &str) -> Parsed<Duration> {
+    const EXPECTED: &str = "a time from 1 s to 366 days, such as 7d, 12h, 15m, 30s or 3600";
+    let (digits, unit_s) = match text.as_bytes().last() {
+        Some(b'd') => (&text[..text.len() - 1], 86_400),
+        Some(b'h') => (&text[..text.len() - 1], 3_600),
+        Some(b'm') => (&text[..text.len() - 1], 60),
+        Some(b's') => (&text[..text.len() - 1], 1),
+        _ => (text, 1),
+    };
+    number(digits, 1..=366 * 86_400)
+        .map(|n| n * unit_s)
+        .filter(|s| *s <= 366 * 86_400)
+        .map(Duration::from_secs)
+        .ok_or(EXPECTED)
+}
+
+pub(super) fn origins(text: &str) -> Parsed<Vec<Origin>> {
+    let origins = text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(Origin::parse)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| origin::EXPECTED)?;
+    if origins.len() > ORIGINS_MAX {
+        return Err("at most 64 origins");
+    }
+    Ok(origins)
+}
+
+pub(super) fn https_origins(text: &str) -> Parsed<Vec<Origin>> {
+    let origins = origins(text)?;
+    if !origins.iter().all(Origin::is_https) {
+        return Err("https origins only, since files hold health data");
+    }
+    Ok(origins)
+}
+
+pub(super) fn yes_or_no(text: &str) -> Parsed<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("true or false"),
+    }
+}
+
+pub(super) fn proxies(text: &str) -> Parsed<usize> {
+    number(text, 0..=8).ok_or("a number from 0 to 8")
+}
+
+pub(super) fn connections_max(text: &str) -> Parsed<usize> {
+    number(text, 1..=1_000_000).ok_or("a number from 1 to 1000000")
+}
+
+pub(super) fn edit_window_ms(text: &str) -> Parsed<i64> {
+    number(text, 0..=2_592_000)
+        .map(|s: i64| s * 1_000)
+        .ok_or("seconds from 0 to 2592000 (30 days)")
+}
+
+pub(super) fn passivate_after(text: &str) -> Parsed<Duration> {
+    number(text, 1..=86_400)
+        .map(Duration::from_secs)
+        .ok_or("seconds from 1 to 86400 (a day)")
+}
+
+pub(super) fn log_filter(text: &str) -> Parsed<String> {
+    const EXPECTED: &str = "off, error, warn, info, debug, trace, or target=level pairs";
+    // The filter library reads a bare word that is no level as the name of a target and then
+    // logs nothing else, so that `BEDSIDE_LOG=inof` would be silence.
+    let bare_words_are_levels = text.split(',').map(str::trim).all(|part| {
+        part.contains(['=', '[', ':'])
+            || part
+                .parse::<tracing_subscriber::filter::LevelFilter>()
+                .is_ok()
+    });
+    if !bare_words_are_levels || tracing_subscriber::EnvFilter::try_new(text).is_err() {
+        return Err(EXPECTED);
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
+    match text.to_ascii_lowercase().as_str() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("text or json"),
+    }
+}
+
+/// Digits alone (no sign, no spaces), within bounds.
+fn number<T: std::str::FromStr + PartialOrd>(text: &str, bounds: RangeInclusive<T>) -> Option<T> {
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|n| bounds.contains(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_have_units_and_bounds() {
+        for (text, want_s) in [
+            ("7d", Some(604_800)),
+            ("12h", Some(43_200)),
+            ("15m", Some(900)),
+            ("30s", Some(30)),
+            ("3600", Some(3_600)),
+            ("366d", Some(31_622_400)),
+            ("367d", None),
+            ("0", None),
+            ("0d", None),
+            ("-1h", None),
+            ("+1h", None),
+            ("1.5h", None),
+            ("1 h", None),
+            ("1w", None),
+            ("d", None),
+            ("", None),
+            ("99999999999999999999d", None),
+            ("١d", None),
+        ] {
+            assert_eq!(lifetime(text).ok().map(|d| d.as_secs()), want_s, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_level_is_not_taken_for_a_target() {
+        for (text, good) in [
+            ("info", true),
+            ("WARN", true),
+            ("off", true),
+            ("info,bedside=debug", true),
+            ("bedside::ws=trace", true),
+            ("inof", false),
+            ("info,verbose", false),
+            ("bedside=loud", false),
+        ] {
+            assert_eq!(log_filter(text).is_ok(), good, "{text}");
+        }
+    }
+}

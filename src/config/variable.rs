@@ -1,0 +1,148 @@
+//! Every variable that the server knows, in one table. `.env.example` explains the same set.
+
+/// One variable, as the environment and the configuration file name it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// The name in the environment; the file has it in lower case.
+    pub name: &'static str,
+    /// The table of the file that holds it.
+    pub section: &'static str,
+    /// What counts when nobody sets it; none for "not set".
+    pub default: Option<&'static str>,
+    /// Whether its value is never shown.
+    pub secret: bool,
+}
+
+impl Variable {
+    /// The key in the file.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.name.to_ascii_lowercase()
+    }
+}
+
+macro_rules! variables {
+    ($($section:literal { $($(#[$doc:meta])* $name:ident $(= $default:literal)? $(: $secret:ident)?;)* })*) => {
+        $($(
+            $(#[$doc])*
+            pub const $name: &Variable = &Variable {
+                name: stringify!($name),
+                section: $section,
+                default: variables!(@default $($default)?),
+                secret: variables!(@secret $($secret)?),
+            };
+        )*)*
+
+        /// All of them, in the order of the file.
+        pub const ALL: &[&Variable] = &[$($($name),*),*];
+    };
+    (@default) => { None };
+    (@default $default:literal) => { Some($default) };
+    (@secret) => { false };
+    (@secret secret) => { true };
+}
+
+variables! {
+    "server" {
+        /// Address to bind. Without it: 0.0.0.0, or 127.0.0.1 in demo mode.
+        BEDSIDE_HOST;
+        /// TCP port, 0..=65535; 0 takes any free one.
+        PORT = "3000";
+        /// Reverse proxies in front of the server, 0..=8: so many entries at the end of
+        /// `X-Forwarded-For` are believed.
+        BEDSIDE_PROXIES = "0";
+    }
+    "store" {
+        /// Directory of the store, made with mode 0700.
+        BEDSIDE_DATA_DIR = "./data";
+    }
+    "auth" {
+        /// The HS256 key, at least 32 bytes. Without it the server runs in demo mode.
+        JWT_SECRET: secret;
+        /// The issuer that tokens must have, when `BEDSIDE_JWT_ISSUER` is not set.
+        LARAVEL_URL;
+        /// The issuer that tokens must have. Without it any.
+        BEDSIDE_JWT_ISSUER;
+        /// The audience that tokens must have. Without it any.
+        BEDSIDE_JWT_AUDIENCE;
+        /// How long tokens minted here live, 1 s..=366 d. Tokens made elsewhere have their own.
+        JWT_EXPIRATION;
+        /// The same, for when `JWT_EXPIRATION` is not set.
+        JWT_EXPIRES_IN = "1h";
+    }
+    "origins" {
+        /// The web client's origin.
+        FRONTEND_URL;
+        /// More origins whose pages may speak to this server, comma separated, at most 64.
+        CORS_ORIGIN;
+        /// Whether browsers may send cookies from those origins.
+        CORS_CREDENTIALS = "false";
+    }
+    "files" {
+        /// https origins that files may be linked from, comma separated, at most 64.
+        BEDSIDE_FILE_ORIGINS;
+    }
+    "metrics" {
+        /// Bearer token that opens `/metrics` to others than loopback, at least 16 bytes.
+        METRICS_TOKEN: secret;
+        /// Address and port of a listener for `/metrics` alone. Without it there is none.
+        BEDSIDE_METRICS_BIND;
+    }
+    "limits" {
+        /// Sockets open at once, 1..=1,000,000.
+        BEDSIDE_CONNECTIONS_MAX = "100000";
+        /// How long after sending a message may be edited, seconds, 0..=2,592,000.
+        BEDSIDE_EDIT_WINDOW_S = "900";
+        /// How long a conversation may be idle before it leaves memory, seconds, 1..=86,400.
+        BEDSIDE_PASSIVATE_AFTER_S = "300";
+    }
+    "log" {
+        /// What is logged: a level, or `target=level` pairs.
+        BEDSIDE_LOG = "info";
+        /// `text` or `json`.
+        BEDSIDE_LOG_FORMAT = "text";
+    }
+}
+
+/// Names the configuration file, so it cannot be in one.
+pub const BEDSIDE_CONFIG: &str = "BEDSIDE_CONFIG";
+
+/// Names that deployments set for features that this version does not have. Setting one is no
+/// fault, but it is said at start, so that nobody believes that it works.
+pub const NOT_USED: &[&str] = &[
+    "REDIS_URL",
+    "REDIS_HOST",
+    "REDIS_PORT",
+    "REDIS_PASSWORD",
+    "REDIS_DB",
+    "SCYLLA_NODES",
+    "SCYLLA_KEYSPACE",
+    "AGORA_APP_ID",
+    "AGORA_APP_CERTIFICATE",
+    "AWS_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_S3_BUCKET",
+    "GCS_BUCKET_NAME",
+    "GCS_BUCKET_URL",
+    "MAX_FILE_SIZE",
+    "ALLOWED_FILE_TYPES",
+    "FIREBASE_PROJECT_ID",
+    "FIREBASE_PRIVATE_KEY",
+    "FIREBASE_CLIENT_EMAIL",
+    "FIREBASE_DATABASE_URL",
+    "EMAIL_SERVICE",
+    "EMAIL_USER",
+    "EMAIL_PASSWORD",
+    "EMAIL_FROM",
+    "EMAIL_SMTP_HOST",
+    "EMAIL_SMTP_PORT",
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_PHONE_NUMBER",
+    "NOTIFICATION_RETENTION_DAYS",
+    "MAX_RETRY_ATTEMPTS",
+    "LARAVEL_API_KEY",
+    "LARAVEL_VERIFY_TOKEN_ENDPOINT",
+    "LARAVEL_GET_USER_ENDPOINT",
+];

@@ -1,0 +1,164 @@
+//! Who asks: the bearer of a verified token, and nothing that the request says besides.
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use bedside_actors::{caller::Caller, ports::identity::SessionIdentity};
+use bedside_protocol::{
+    Command, CommandError, ErrorCode, Reply, Role, Roles, UserId, limits::TOKEN_BYTES_MAX,
+};
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
+
+use super::{
+    parts::{HttpParts, Parts},
+    problem::{Problem, refuse},
+};
+
+/// The scope with which an admin may write the directory.
+const DIRECTORY_WRITE: &str = "directory:write";
+
+/// Whoever holds a good token: a person or one of the clinic's systems.
+pub(crate) struct Bearer {
+    /// What the token says.
+    pub(crate) identity: SessionIdentity,
+    token: String,
+}
+
+impl Bearer {
+    fn of(request: &HttpRequest) -> Result<Self, CommandError> {
+        let parts = request
+            .app_data::<Parts>()
+            .expect("the parts are there, because `configure` puts them beside the routes");
+        let token = token_of(request)?;
+        let now = parts.node.clock().now();
+        let identity = parts.node.identities().verify(token, now)?;
+        // A system is not a person, so it does not enter the directory of people.
+        if !is_system(identity.roles) {
+            parts.node.note_identity(&identity);
+        }
+        Ok(Self {
+            identity,
+            token: token.to_owned(),
+        })
+    }
+
+    /// Checks that the bearer may read and write people and relations: one of the clinic's
+    /// systems, or an admin whose token has the scope `directory:write`.
+    pub(crate) fn require_directory(&self, parts: &HttpParts) -> Result<(), CommandError> {
+        if self.may_write_directory(parts) {
+            Ok(())
+        } else {
+            Err(CommandError::forbidden(
+                "this takes the role service, or the role admin with the scope directory:write",
+            ))
+        }
+    }
+
+    fn may_write_directory(&self, parts: &HttpParts) -> bool {
+        let roles = self.identity.roles;
+        let has_scope = || {
+            let scopes = parts.scopes.scopes(&self.token);
+            scopes.iter().any(|scope| scope == DIRECTORY_WRITE)
+        };
+        roles.has(Role::Service) || roles.has(Role::Admin) && has_scope()
+    }
+}
+
+fn token_of(request: &HttpRequest) -> Result<&str, CommandError> {
+    let unauthorized = |why: &'static str| CommandError::new(ErrorCode::Unauthorized, why);
+    let value = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .ok_or_else(|| unauthorized("the header Authorization: Bearer is missing"))?;
+    let token = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .filter(|token| !token.is_empty())
+        .ok_or_else(|| unauthorized("the header Authorization holds no bearer token"))?;
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(unauthorized("the token is too long"));
+    }
+    Ok(token)
+}
+
+/// Whether these are the rights of one of the clinic's systems and of no person.
+fn is_system(roles: Roles) -> bool {
+    roles == Roles::from(Role::Service)
+}
+
+impl FromRequest for Bearer {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request).map_err(|error| refuse(request, error)))
+    }
+}
+
+/// A person who is signed in. Systems are refused with `forbidden`: they never act as one.
+pub(crate) struct Me(pub(crate) Caller);
+
+impl Me {
+    /// The token's `sub`.
+    pub(crate) const fn id(&self) -> &UserId {
+        &self.0.user_id
+    }
+
+    /// Has the node do one command for this person.
+    pub(crate) async fn run(&self, parts: &HttpParts, command: Command) -> Result<Reply, Problem> {
+        Ok(parts.node.execute(self.0.clone(), command).await?)
+    }
+
+    fn of(request: &HttpRequest) -> Result<(Self, SessionIdentity), CommandError> {
+        let identity = Bearer::of(request)?.identity;
+        if identity.roles.is_empty() || is_system(identity.roles) {
+            return Err(CommandError::forbidden(
+                "this is for people; the token's roles have no rights here",
+            ));
+        }
+        let caller = Caller {
+            user_id: identity.user_id.clone(),
+            name: Arc::clone(&identity.name),
+            roles: identity.roles,
+            origin: None,
+        };
+        Ok((Self(caller), identity))
+    }
+}
+
+impl FromRequest for Me {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let me = Self::of(request).map(|(me, _)| me);
+        ready(me.map_err(|error| refuse(request, error)))
+    }
+}
+
+/// A person who is signed in, with all that their token says.
+pub(crate) struct SignedIn(pub(crate) SessionIdentity);
+
+impl FromRequest for SignedIn {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let identity = Me::of(request).map(|(_, identity)| Self(identity));
+        ready(identity.map_err(|error| refuse(request, error)))
+    }
+}
+
+/// Path parts that do not parse name nothing.
+pub(crate) fn path_config() -> web::PathConfig {
+    web::PathConfig::default().error_handler(|_, request| {
+        refuse(
+            request,
+            CommandError::not_found("the path holds an id or a number that cannot be one"),
+        )
+    })
+}

@@ -1,0 +1,141 @@
+//! `/api/v1/conversations`, `/api/v1/conversations/{id}`.
+
+use actix_web::{HttpResponse, http::header, web};
+use bedside_protocol::{
+    Command, Conversation, ConversationId, Reply,
+    command::{ConversationCreate, ConversationUpdate},
+    limits::CONVERSATIONS_PAGE_MAX,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    auth::Me,
+    input::{Body, Params},
+    page,
+    parts::Parts,
+    problem::Problem,
+    view,
+};
+
+/// Pages of the node that one listing looks through for rows that pass its filter.
+const SCANS_MAX: usize = 4;
+
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        web::resource("/conversations")
+            .route(web::get().to(list))
+            .route(web::post().to(create)),
+    )
+    .service(
+        web::resource("/conversations/{conversation_id}")
+            .route(web::get().to(get))
+            .route(web::patch().to(update)),
+    );
+}
+
+/// Body: [`ConversationCreate`]. 201 when it was made, 200 when it was there:
+/// `{conversation, created}`.
+async fn create(
+    parts: Parts,
+    me: Me,
+    body: Body<ConversationCreate>,
+) -> Result<HttpResponse, Problem> {
+    let reply = me.run(&parts, Command::ConversationCreate(body.0)).await?;
+    Ok(match &reply {
+        Reply::Conversation(made) if made.created => {
+            let id = made.conversation.conversation_id;
+            HttpResponse::Created()
+                .insert_header((header::LOCATION, format!("/api/v1/conversations/{id}")))
+                .json(reply)
+        }
+        _ => HttpResponse::Ok().json(reply),
+    })
+}
+
+async fn get(parts: Parts, me: Me, id: web::Path<ConversationId>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(view::conversation(&parts, &me, *id).await?))
+}
+
+#[derive(Deserialize)]
+struct Title {
+    title: String,
+}
+
+/// Body: `{title}`. 200 `{conversation_id, seq}`.
+async fn update(
+    parts: Parts,
+    me: Me,
+    id: web::Path<ConversationId>,
+    body: Body<Title>,
+) -> Result<HttpResponse, Problem> {
+    let command = Command::ConversationUpdate(ConversationUpdate {
+        conversation_id: *id,
+        title: body.0.title,
+    });
+    Ok(HttpResponse::Ok().json(me.run(&parts, command).await?))
+}
+
+#[derive(Deserialize)]
+struct List {
+    cursor: Option<String>,
+    limit: Option<usize>,
+    #[serde(default)]
+    archived: Archived,
+}
+
+/// Which of them to list.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Archived {
+    #[default]
+    False,
+    True,
+    All,
+}
+
+impl Archived {
+    const fn takes(self, conversation: &Conversation) -> bool {
+        match self {
+            Self::False => !conversation.me.archived,
+            Self::True => conversation.me.archived,
+            Self::All => true,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Page {
+    conversations: Vec<Conversation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
+
+/// Newest activity first: `{conversations: [...], cursor?}`. `limit` 1..=200, by default 50;
+/// `archived` false (the default), true or all. A page may have fewer rows than its limit; the
+/// list ends where there is no cursor.
+async fn list(parts: Parts, me: Me, params: Params<List>) -> Result<HttpResponse, Problem> {
+    let List {
+        cursor,
+        limit,
+        archived,
+    } = params.0;
+    let limit = page::limit(limit, CONVERSATIONS_PAGE_MAX)?;
+    let mut page = Page {
+        conversations: Vec::new(),
+        cursor,
+    };
+    for _ in 0..SCANS_MAX {
+        let room = limit - page.conversations.len();
+        let (rows, next) = parts
+            .node
+            .conversations(&me.0, page.cursor.as_deref(), room)
+            .await?;
+        let rows = rows.into_iter().filter(|row| archived.takes(row));
+        page.conversations.extend(rows);
+        page.cursor = next;
+        if page.cursor.is_none() || page.conversations.len() == limit {
+            break;
+        }
+    }
+    Ok(HttpResponse::Ok().json(page))
+}

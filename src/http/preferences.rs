@@ -1,0 +1,51 @@
+//! `/api/v1/conversations/{id}/me`: what a conversation is to the caller alone.
+
+use actix_web::{HttpResponse, web};
+use bedside_protocol::{Command, ConversationId, Timestamp, command::ConversationSet};
+use serde::{Deserialize, Deserializer};
+
+use super::{auth::Me, input::Body, parts::Parts, problem::Problem, view};
+
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        web::resource("/conversations/{conversation_id}/me")
+            .route(web::get().to(get))
+            .route(web::put().to(set))
+            .route(web::patch().to(set)),
+    );
+}
+
+/// 200 with [`bedside_protocol::Mine`].
+async fn get(parts: Parts, me: Me, id: web::Path<ConversationId>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(view::conversation(&parts, &me, *id).await?.me))
+}
+
+#[derive(Deserialize)]
+struct Marks {
+    pinned: Option<bool>,
+    #[serde(default, deserialize_with = "null_or_time")]
+    muted_until: Option<Option<Timestamp>>,
+    archived: Option<bool>,
+}
+
+/// Tells null, which unmutes, from an absent field, which changes nothing.
+fn null_or_time<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<Timestamp>>, D::Error> {
+    Option::deserialize(d).map(Some)
+}
+
+/// Body: `{pinned?, muted_until?, archived?}`; what is absent stays, also with PUT. 200 with
+/// [`bedside_protocol::Mine`].
+async fn set(
+    parts: Parts,
+    me: Me,
+    id: web::Path<ConversationId>,
+    body: Body<Marks>,
+) -> Result<HttpResponse, Problem> {
+    let command = Command::ConversationSet(ConversationSet {
+        conversation_id: *id,
+        pinned: body.0.pinned,
+        muted_until: body.0.muted_until,
+        archived: body.0.archived,
+    });
+    Ok(HttpResponse::Ok().json(me.run(&parts, command).await?))
+}

@@ -1,0 +1,61 @@
+//! `/api/v1/presence`.
+
+use actix_web::{HttpResponse, web};
+use bedside_protocol::{
+    Command, CommandError, UserId, command::PresenceSet, limits::PRESENCE_WATCH_MAX,
+    reply::Presences,
+};
+
+use super::{
+    auth::Me,
+    contacts,
+    input::{Body, Params},
+    parts::Parts,
+    problem::Problem,
+};
+
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        web::resource("/presence")
+            .route(web::get().to(get))
+            .route(web::put().to(set)),
+    );
+}
+
+/// `?user_ids=a,b` (or repeated), at most 200; without it the first 200 contacts.
+/// 200 `{presence: [...]}`; people whom the caller may not see are left out.
+async fn get(
+    parts: Parts,
+    me: Me,
+    params: Params<Vec<(String, String)>>,
+) -> Result<HttpResponse, Problem> {
+    let user_ids = match asked_for(&params.0)? {
+        Some(user_ids) => user_ids,
+        None => contacts::first_ids(&parts, &me, PRESENCE_WATCH_MAX).await?,
+    };
+    let presence = parts.node.presence(&me.0, user_ids).await?;
+    Ok(HttpResponse::Ok().json(Presences { presence }))
+}
+
+fn asked_for(params: &[(String, String)]) -> Result<Option<Vec<UserId>>, CommandError> {
+    let mut lists = params
+        .iter()
+        .filter(|(name, _)| name == "user_ids")
+        .map(|(_, list)| list)
+        .peekable();
+    if lists.peek().is_none() {
+        return Ok(None);
+    }
+    let user_ids = lists
+        .flat_map(|list| list.split(','))
+        .filter(|id| !id.is_empty())
+        .map(UserId::new)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| CommandError::invalid(format!("user_ids: {error}")))?;
+    Ok(Some(user_ids))
+}
+
+/// Body: `{status}`, available, busy or away. 200 `{}`.
+async fn set(parts: Parts, me: Me, body: Body<PresenceSet>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(me.run(&parts, Command::PresenceSet(body.0)).await?))
+}

@@ -1,0 +1,215 @@
+//! `/api/v1/users/me`, `/api/v1/users/{id}`: rows of the directory in seed 003's shape
+//! (camelCase).
+
+use actix_web::{HttpResponse, web};
+use bedside_actors::ports::store::{AuditRecord, PersonRecord};
+use bedside_protocol::{CommandError, Role, Roles, Timestamp, UserId, limits::NAME_BYTES_MAX};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    auth::{Bearer, SignedIn},
+    input::Body,
+    parts::{HttpParts, Parts},
+    problem::Problem,
+};
+
+/// Bytes of an e-mail address, as RFC 5321 bounds it.
+const EMAIL_BYTES_MAX: usize = 254;
+
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        web::resource("/users/me")
+            .route(web::get().to(me))
+            .route(web::put().to(put_me)),
+    )
+    .service(web::resource("/users/{id}").route(web::put().to(put)));
+}
+
+/// A row of `users`. What the clinic's own system keeps (phone number, title, picture) is not
+/// kept here and so is null.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    id: UserId,
+    name: String,
+    email: Option<String>,
+    phone_number: Option<String>,
+    /// The first of `roles`.
+    role: Option<Role>,
+    roles: Roles,
+    title: Option<String>,
+    avatar_url: Option<String>,
+    is_active: bool,
+    last_seen_at: Option<Timestamp>,
+}
+
+impl From<PersonRecord> for User {
+    fn from(person: PersonRecord) -> Self {
+        Self {
+            id: person.user_id,
+            name: person.name,
+            email: Some(person.email).filter(|email| !email.is_empty()),
+            phone_number: None,
+            role: person.roles.iter().next(),
+            roles: person.roles,
+            title: None,
+            avatar_url: None,
+            is_active: true,
+            last_seen_at: person.last_seen_at,
+        }
+    }
+}
+
+/// 200 with the caller's own row.
+async fn me(parts: Parts, signed_in: SignedIn) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(User::from(own_record(&parts, &signed_in).await?)))
+}
+
+/// The caller's row; what the token says where there is none yet.
+async fn own_record(parts: &HttpParts, signed_in: &SignedIn) -> Result<PersonRecord, Problem> {
+    let identity = &signed_in.0;
+    Ok(stored(parts, &identity.user_id)
+        .await?
+        .unwrap_or_else(|| PersonRecord {
+            user_id: identity.user_id.clone(),
+            name: identity.name.to_string(),
+            email: identity.email.to_string(),
+            roles: identity.roles,
+            last_seen_at: None,
+        }))
+}
+
+async fn stored(parts: &HttpParts, id: &UserId) -> Result<Option<PersonRecord>, Problem> {
+    Ok(parts.node.store().people(vec![id.clone()]).await?.pop())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Put {
+    id: Option<UserId>,
+    #[serde(alias = "fullName", alias = "fullname")]
+    name: Option<String>,
+    email: Option<String>,
+    role: Option<String>,
+    roles: Option<Vec<String>>,
+}
+
+impl Put {
+    fn name(&self) -> Result<Option<String>, CommandError> {
+        let Some(name) = self.name.as_deref().map(str::trim) else {
+            return Ok(None);
+        };
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err(CommandError::invalid(
+                "name: empty, or with control characters",
+            ));
+        }
+        if name.len() > NAME_BYTES_MAX {
+            return Err(CommandError::too_large("name: at most 200 bytes"));
+        }
+        Ok(Some(name.to_owned()))
+    }
+
+    fn email(&self) -> Result<Option<String>, CommandError> {
+        let Some(email) = self.email.as_deref().map(str::trim) else {
+            return Ok(None);
+        };
+        if email.len() > EMAIL_BYTES_MAX {
+            return Err(CommandError::too_large("email: at most 254 bytes"));
+        }
+        let is_plausible = email
+            .split_once('@')
+            .is_some_and(|(local, host)| !local.is_empty() && !host.is_empty());
+        if !is_plausible || email.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(CommandError::invalid("email: not an address"));
+        }
+        Ok(Some(email.to_owned()))
+    }
+
+    /// `role` and `roles` together; none when neither is there.
+    fn roles(&self) -> Result<Option<Roles>, CommandError> {
+        let names = self.role.iter().chain(self.roles.iter().flatten());
+        let roles = names
+            .map(|name| Role::parse(name))
+            .collect::<Option<Roles>>()
+            .ok_or_else(|| CommandError::invalid("role: no such role"))?;
+        if roles.has(Role::Service) {
+            return Err(CommandError::invalid("role: a service is not a person"));
+        }
+        Ok(Some(roles).filter(|roles| !roles.is_empty()))
+    }
+}
+
+/// Body: `{name?}`; `fullName` is the same. Who one is and may do comes from the token, so an
+/// other `id`, `email` or `role` than there is `forbidden`. 200 with the row.
+async fn put_me(
+    parts: Parts,
+    signed_in: SignedIn,
+    body: Body<Put>,
+) -> Result<HttpResponse, Problem> {
+    let mut person = own_record(&parts, &signed_in).await?;
+    let other_id = body.0.id.as_ref().is_some_and(|id| *id != person.user_id);
+    let other_email = body.0.email()?.is_some_and(|email| email != person.email);
+    let other_roles = body
+        .0
+        .roles()?
+        .is_some_and(|roles| roles.iter().any(|role| !person.roles.has(role)));
+    if other_id || other_email || other_roles {
+        return Err(
+            CommandError::forbidden("id, email and role come from the clinic's sign-in").into(),
+        );
+    }
+    if let Some(name) = body.0.name()? {
+        person.name = name;
+        parts.node.store().put_person(person.clone()).await?;
+    }
+    Ok(HttpResponse::Ok().json(User::from(person)))
+}
+
+/// Body: `{id?, name, email?, role}`; `fullName` and `roles` are accepted too. What is absent
+/// stays; a new row needs name and role. For service tokens, and for admins with the scope
+/// directory:write. 201 when the row is new, else 200, with the row.
+async fn put(
+    parts: Parts,
+    bearer: Bearer,
+    id: web::Path<UserId>,
+    body: Body<Put>,
+) -> Result<HttpResponse, Problem> {
+    bearer.require_directory(&parts)?;
+    let user_id = id.into_inner();
+    if body.0.id.as_ref().is_some_and(|id| *id != user_id) {
+        return Err(CommandError::invalid("id: differs from the path's").into());
+    }
+    let before = stored(&parts, &user_id).await?;
+    let is_new = before.is_none();
+    let mut person = before.unwrap_or_else(|| PersonRecord {
+        user_id: user_id.clone(),
+        name: String::new(),
+        email: String::new(),
+        roles: Roles::NONE,
+        last_seen_at: None,
+    });
+    person.name = body.0.name()?.unwrap_or(person.name);
+    person.email = body.0.email()?.unwrap_or(person.email);
+    person.roles = body.0.roles()?.unwrap_or(person.roles);
+    if person.name.is_empty() || person.roles.is_empty() {
+        return Err(CommandError::invalid("a new user needs name and role").into());
+    }
+    parts.node.store().put_person(person.clone()).await?;
+    // The next token with other claims is to count again.
+    parts.node.forget_identity(&user_id);
+    let record = AuditRecord {
+        at: parts.node.clock().now(),
+        actor: Some(bearer.identity.user_id),
+        action: "user.put",
+        subject: user_id.to_string(),
+        detail: String::new(),
+    };
+    parts.node.store().audit(record).await?;
+    let mut answer = if is_new {
+        HttpResponse::Created()
+    } else {
+        HttpResponse::Ok()
+    };
+    Ok(answer.json(User::from(person)))
+}

@@ -1,0 +1,15 @@
+//! Bedside: how the server meets the world.
+
+pub mod adapters;
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod http;
+pub mod key_file;
+pub mod metrics;
+pub mod page;
+pub mod server;
+pub mod telemetry;
+pub mod ws;

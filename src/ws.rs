@@ -1,0 +1,203 @@
+//! The native WebSocket edge.
+//!
+//! actix-http hands a request that asks for `Upgrade: websocket` over together with its raw
+//! stream ([`Upgrade`]), and [`NativeEdge`] takes it from there:
+//!
+//! ```text
+//! handshake   may it open, and who is it        (pure)
+//! refusal     if not: plain HTTP
+//! admission   is there room
+//! driver      one task per socket: bytes <-> frames, deadlines, closing
+//!   inbox       what was read and not yet understood
+//!   frame       RFC 6455                         (pure)
+//!   outgoing    what has yet to be written
+//! dialect     what the driver asks of whatever is spoken (the seam)
+//! native      the native protocol: hello, then commands in and the outbox out
+//!   encoder     how they are written
+//! ```
+//!
+//! There are two seams for further transports. Another protocol behind an HTTP upgrade is an
+//! [`Edge`] beside this one; if it is spoken in WebSocket frames it can be a
+//! [`dialect::Dialect`] and leave the rest to the driver. And whatever the transport, what it needs
+//! of the node is [`Node::open_session`] with an outbox that it drains, which makes no
+//! assumption about sockets at all.
+
+pub mod admission;
+pub mod dialect;
+pub mod driver;
+pub mod encoder;
+pub mod frame;
+pub mod handshake;
+mod inbox;
+pub mod metrics;
+pub mod native;
+mod outgoing;
+mod refusal;
+
+use actix_http::Request;
+use bedside_actors::{node::Node, ports::identity::SessionIdentity};
+use bytes::Bytes;
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use std::{net::IpAddr, sync::Arc};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use admission::{Admission, Full};
+use driver::{Driver, Opening};
+use handshake::{Acceptable, Credential};
+use metrics::SocketMetrics;
+use native::Native;
+pub use refusal::Refusal;
+
+/// A request to leave HTTP, and the connection that it came on.
+pub struct Upgrade<S> {
+    /// The connection.
+    pub stream: S,
+    /// The request.
+    pub request: Request,
+    /// Who sent it, as far as proxies that are trusted tell.
+    pub address: IpAddr,
+    /// What was read behind the request: the client need not wait for the answer.
+    pub read_ahead: Bytes,
+    /// Answers to earlier requests on this connection that are not written yet.
+    pub unsent: Bytes,
+}
+
+/// A protocol that connections may be upgraded to.
+pub trait Edge<S>: Send + Sync {
+    /// Whether requests for this path are its own.
+    fn is_at(&self, path: &str) -> bool;
+
+    /// Takes the connection over. The future ends when HTTP has nothing more to do with it; what
+    /// goes on after that is a local task of its own.
+    fn upgrade(&self, upgrade: Upgrade<S>) -> LocalBoxFuture<'static, ()>;
+}
+
+/// Turns a ticket into whom it was made for, once.
+pub type RedeemTicket = dyn Fn(&str) -> Option<SessionIdentity> + Send + Sync;
+
+/// What the native edge needs.
+#[derive(Clone)]
+pub struct NativeEdge {
+    /// Where sessions are opened.
+    pub node: Arc<Node>,
+    /// How many sockets there may be.
+    pub admission: Arc<Admission>,
+    /// Origins of other sites whose pages may connect.
+    pub allowed_origins: Arc<[String]>,
+    /// Redeems tickets.
+    pub redeem_ticket: Arc<RedeemTicket>,
+    /// Counts.
+    pub metrics: Arc<dyn SocketMetrics>,
+}
+
+impl<S> Edge<S> for NativeEdge
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    fn is_at(&self, path: &str) -> bool {
+        path == handshake::PATH
+    }
+
+    fn upgrade(&self, upgrade: Upgrade<S>) -> LocalBoxFuture<'static, ()> {
+        match self.open(&upgrade) {
+            Ok(socket) => {
+                actix_rt::spawn(socket.drive(upgrade));
+                std::future::ready(()).boxed_local()
+            }
+            Err(refusal) => {
+                self.metrics.refused(refusal.status);
+                refuse(upgrade, refusal).boxed_local()
+            }
+        }
+    }
+}
+
+/// A handshake that was accepted.
+struct Socket {
+    answer: Vec<u8>,
+    native: Native,
+    seat: admission::Seat,
+    metrics: Arc<dyn SocketMetrics>,
+}
+
+impl Socket {
+    fn drive<S>(self, upgrade: Upgrade<S>) -> Driver<S, Native, admission::Seat>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let opening = Opening {
+            answer: [&upgrade.unsent[..], &self.answer].concat().into(),
+            read_ahead: upgrade.read_ahead,
+            metrics: self.metrics,
+        };
+        Driver::new(upgrade.stream, opening, self.native, self.seat)
+    }
+}
+
+impl NativeEdge {
+    fn open<S>(&self, upgrade: &Upgrade<S>) -> Result<Socket, Refusal> {
+        let head = upgrade.request.head();
+        let request = handshake::Request {
+            method: &head.method,
+            version: head.version,
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: &head.headers,
+        };
+        let acceptable = handshake::judge(request, &self.allowed_origins)?;
+        let seat = self.admission.enter().map_err(no_room)?;
+        let native = self.sign_in(&acceptable, upgrade.address)?;
+        Ok(Socket {
+            answer: acceptable.response(),
+            native,
+            seat,
+            metrics: Arc::clone(&self.metrics),
+        })
+    }
+
+    fn sign_in(&self, acceptable: &Acceptable, address: IpAddr) -> Result<Native, Refusal> {
+        let node = Arc::clone(&self.node);
+        let metrics = Arc::clone(&self.metrics);
+        let identity = match &acceptable.credential {
+            Credential::Hello => {
+                let waiting = self.admission.wait_for_hello(address).map_err(no_room)?;
+                let format = acceptable.format;
+                return Ok(Native::expecting_hello(node, format, metrics, waiting));
+            }
+            Credential::Bearer(token) => node
+                .identities()
+                .verify(token, node.clock().now())
+                .map_err(|error| Refusal::unauthorized(error.message))?,
+            Credential::Ticket(ticket) => (self.redeem_ticket)(ticket).ok_or_else(|| {
+                Refusal::unauthorized("no such ticket: it was used, ran out or never was")
+            })?,
+        };
+        Ok(Native::signed_in(
+            node,
+            acceptable.format,
+            metrics,
+            identity,
+        ))
+    }
+}
+
+fn no_room(full: Full) -> Refusal {
+    match full {
+        Full::Server => {
+            Refusal::new(503, "the server has as many sockets as it may").with("Retry-After: 5")
+        }
+        Full::Address => {
+            Refusal::new(429, "too many sockets that have not said hello").with("Retry-After: 5")
+        }
+    }
+}
+
+/// Answers in plain HTTP and ends the connection.
+pub(crate) async fn refuse<S>(upgrade: Upgrade<S>, refusal: Refusal)
+where
+    S: AsyncRead + AsyncWrite,
+{
+    let answer = [&upgrade.unsent[..], &refusal.response()].concat();
+    drop((upgrade.request, upgrade.read_ahead));
+    refusal::answer(upgrade.stream, &answer).await;
+}

@@ -1,0 +1,239 @@
+//! The native protocol on a socket: first who it is, then commands in and the outbox out.
+
+use bedside_actors::{
+    node::Node,
+    outbox::{Drained, Encoder, Outbox},
+    ports::identity::SessionIdentity,
+    session::SessionHandle,
+};
+use bedside_protocol::{
+    CloseCode, Command, CommandError, CommandFrame, ErrorCode, Event, EventFrame, WireFormat,
+    codec, command::SessionHello, event::SessionClosing, limits,
+};
+use bytes::Bytes;
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use std::{
+    collections::VecDeque,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+use super::{
+    admission::Waiting,
+    dialect::{Dialect, Incoming, Output, Step},
+    encoder::NativeEncoder,
+    metrics::SocketMetrics,
+};
+
+/// Frames in a row that are no commands. More come from no client that could be helped by
+/// another answer.
+const MALFORMED_MAX: u32 = 100;
+
+/// One socket that speaks the native protocol.
+pub struct Native {
+    node: Arc<Node>,
+    format: WireFormat,
+    metrics: Arc<dyn SocketMetrics>,
+    state: State,
+}
+
+enum State {
+    /// It has yet to say who it is.
+    Hello { deadline: Instant, waiting: Waiting },
+    /// It has a session.
+    Open(Session),
+}
+
+struct Session {
+    handle: Rc<SessionHandle>,
+    outbox: Arc<Outbox>,
+    /// A command that waits for room in the session's mailbox; nothing is read behind it.
+    blocked: Option<LocalBoxFuture<'static, ()>>,
+    malformed: u32,
+}
+
+impl Native {
+    /// A socket whose first frame has to be `session.hello`.
+    #[must_use]
+    pub fn expecting_hello(
+        node: Arc<Node>,
+        format: WireFormat,
+        metrics: Arc<dyn SocketMetrics>,
+        waiting: Waiting,
+    ) -> Self {
+        let deadline = Instant::now() + Duration::from_millis(limits::HELLO_TIMEOUT_MS);
+        Self {
+            node,
+            format,
+            metrics,
+            state: State::Hello { deadline, waiting },
+        }
+    }
+
+    /// A socket whose handshake said who it is.
+    #[must_use]
+    pub fn signed_in(
+        node: Arc<Node>,
+        format: WireFormat,
+        metrics: Arc<dyn SocketMetrics>,
+        identity: SessionIdentity,
+    ) -> Self {
+        let state = State::Open(Session::open(&node, format, identity));
+        Self {
+            node,
+            format,
+            metrics,
+            state,
+        }
+    }
+
+    fn on_first_frame(&mut self, payload: &[u8], draining: bool) -> Step {
+        if draining {
+            return Step::Close(CloseCode::GoingAway);
+        }
+        let (id, token) = match codec::decode_command(self.format, payload) {
+            Ok(CommandFrame {
+                id,
+                command: Command::SessionHello(hello),
+            }) => (id, hello.token),
+            Ok(CommandFrame { id, .. }) => {
+                let error = CommandError::new(ErrorCode::Unauthorized, "say session.hello first");
+                return self.turn_away(id, &error);
+            }
+            Err(fault) => return self.turn_away(fault.id, &fault.error),
+        };
+        let identities = self.node.identities();
+        let identity = match identities.verify(&token, self.node.clock().now()) {
+            Ok(identity) => identity,
+            Err(error) => return self.turn_away(id, &error),
+        };
+        let mut session = Session::open(&self.node, self.format, identity);
+        // The session answers, so that the welcome comes first. The token stays here.
+        session.on_command(CommandFrame {
+            id,
+            command: Command::SessionHello(SessionHello {
+                token: String::new(),
+            }),
+        });
+        self.state = State::Open(session);
+        Step::Next
+    }
+
+    fn turn_away(&self, id: Option<u64>, error: &CommandError) -> Step {
+        let frame = NativeEncoder::of(self.format).error(id, error);
+        Step::CloseAfter(frame, CloseCode::Unauthorized)
+    }
+}
+
+impl Session {
+    fn open(node: &Arc<Node>, format: WireFormat, identity: SessionIdentity) -> Self {
+        let outbox = Outbox::new(NativeEncoder::of(format), identity.roles);
+        let handle = node.open_session(identity, Arc::clone(&outbox));
+        Self {
+            handle: Rc::new(handle),
+            outbox,
+            blocked: None,
+            malformed: 0,
+        }
+    }
+
+    fn on_command(&mut self, frame: CommandFrame) {
+        self.malformed = 0;
+        if let Err(frame) = self.handle.command(frame) {
+            let handle = Rc::clone(&self.handle);
+            self.blocked = Some(async move { handle.command_when_room(frame).await }.boxed_local());
+        }
+    }
+}
+
+impl Dialect for Native {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let State::Open(session) = &mut self.state
+            && let Some(blocked) = &mut session.blocked
+        {
+            std::task::ready!(blocked.poll_unpin(cx));
+            session.blocked = None;
+        }
+        Poll::Ready(())
+    }
+
+    fn receive(&mut self, message: Incoming<'_>) -> Step {
+        let payload = match (self.format, message) {
+            (WireFormat::Json, Incoming::Text(text)) => text.as_bytes(),
+            (WireFormat::MsgPack, Incoming::Binary(bytes)) => bytes,
+            _ => return Step::Close(CloseCode::UnsupportedData),
+        };
+        let session = match &mut self.state {
+            State::Hello { waiting, .. } => {
+                let draining = waiting.is_draining();
+                return self.on_first_frame(payload, draining);
+            }
+            State::Open(session) => session,
+        };
+        match codec::decode_command(self.format, payload) {
+            Ok(frame) => session.on_command(frame),
+            Err(fault) => {
+                self.metrics.malformed();
+                session.malformed += 1;
+                if session.malformed > MALFORMED_MAX {
+                    return Step::Close(CloseCode::ProtocolError);
+                }
+                session.outbox.error(fault.id, &fault.error);
+            }
+        }
+        Step::Next
+    }
+
+    fn message_bytes_max(&self) -> usize {
+        match self.state {
+            State::Hello { .. } => limits::HELLO_FRAME_BYTES_MAX,
+            State::Open(_) => limits::MESSAGE_FRAME_BYTES_MAX,
+        }
+    }
+
+    fn poll_output(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut VecDeque<Bytes>,
+        frames_max: usize,
+    ) -> Poll<Output> {
+        let State::Open(session) = &self.state else {
+            return Poll::Pending;
+        };
+        loop {
+            match std::task::ready!(session.outbox.poll_drain(cx, into, frames_max)) {
+                Drained::Frames => return Poll::Ready(Output::Frames),
+                Drained::Holes(holes) => session.handle.fill_holes(holes),
+                Drained::Closed(code) => return Poll::Ready(Output::Closed(code)),
+            }
+        }
+    }
+
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<CloseCode> {
+        match &self.state {
+            State::Hello { .. } => Poll::Pending,
+            State::Open(session) => session.outbox.poll_closed(cx),
+        }
+    }
+
+    fn farewell(&self, code: CloseCode) -> Option<Bytes> {
+        let State::Open(_) = &self.state else {
+            return None;
+        };
+        let closing = Event::SessionClosing(SessionClosing {
+            code: code.number(),
+            reason: code.name().to_owned(),
+        });
+        Some(NativeEncoder::of(self.format).event(&EventFrame::plain(closing)))
+    }
+
+    fn deadline(&self) -> Option<(Instant, CloseCode)> {
+        match &self.state {
+            State::Hello { deadline, .. } => Some((*deadline, CloseCode::Unauthorized)),
+            State::Open(_) => None,
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! What operators set, what they get, and what they are told.
+
+use bedside::config::{Config, ConfigFaults, LogFormat, Origin, Source, variable};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    path::PathBuf,
+    time::Duration,
+};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+fn load(env: &[(&str, &str)]) -> Result<Config, ConfigFaults> {
+    load_with(env, None)
+}
+
+fn load_with(env: &[(&str, &str)], file: Option<&Scratch>) -> Result<Config, ConfigFaults> {
+    let env: HashMap<_, _> = env.iter().copied().collect();
+    Config::load(
+        |name| env.get(name).map(|text| (*text).to_owned()),
+        file.map(|f| f.0.as_path()),
+    )
+}
+
+/// The variables that are faulty.
+fn faulty(result: Result<Config, ConfigFaults>) -> Vec<String> {
+    let faults = result.map(|_| ()).expect_err("faults").0;
+    faults.into_iter().map(|fault| fault.variable).collect()
+}
+
+/// A configuration file that is gone when the test is.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(content: &str) -> Self {
+        let name = format!("bedside-config-{}.toml", uuid::Uuid::new_v4());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, content).expect("written");
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn with_nothing_set_it_is_a_demo_on_loopback() {
+    let config = load(&[]).expect("the defaults");
+    assert!(config.is_demo());
+    assert_eq!(config.server.address().to_string(), "127.0.0.1:3000");
+    assert_eq!(config.store.data_dir, PathBuf::from("./data"));
+    assert_eq!(config.auth.token_ttl, Duration::from_secs(3_600));
+    assert_eq!(
+        (config.auth.issuer.clone(), config.auth.audience.clone()),
+        (None, None)
+    );
+    assert_eq!(config.limits.connections_max, 100_000);
+    assert_eq!(config.limits.edit_window_ms, 900_000);
+    assert_eq!(config.limits.passivate_after, Duration::from_secs(300));
+    assert_eq!(
+        (config.log.filter.as_str(), config.log.format),
+        ("info", LogFormat::Text)
+    );
+    assert!(config.origins.frontend.is_none() && config.origins.cors.is_empty());
+    assert!(!config.origins.credentials && config.files.origins.is_empty());
+    assert!(config.metrics.token.is_none() && config.metrics.bind.is_none());
+    assert!(config.notices().is_empty());
+}
+
+#[test]
+fn everything_that_is_set_arrives() {
+    let config = load(&[
+        ("BEDSIDE_HOST", "::"),
+        ("PORT", "8080"),
+        ("BEDSIDE_DATA_DIR", "/srv/bedside"),
+        ("JWT_SECRET", SECRET),
+        ("LARAVEL_URL", "https://laravel.example"),
+        ("BEDSIDE_JWT_AUDIENCE", "bedside"),
+        ("JWT_EXPIRES_IN", "15m"),
+        ("FRONTEND_URL", "https://clinic.example/"),
+        ("CORS_ORIGIN", "http://localhost:5173, https://b.example"),
+        ("CORS_CREDENTIALS", "true"),
+        ("BEDSIDE_FILE_ORIGINS", "https://files.example"),
+        ("METRICS_TOKEN", "0123456789abcdef"),
+        ("BEDSIDE_METRICS_BIND", "0.0.0.0:9464"),
+        ("BEDSIDE_CONNECTIONS_MAX", "10"),
+        ("BEDSIDE_EDIT_WINDOW_S", "0"),
+        ("BEDSIDE_PASSIVATE_AFTER_S", "1"),
+        ("BEDSIDE_LOG", "warn,bedside=debug"),
+        ("BEDSIDE_LOG_FORMAT", "JSON"),
+    ])
+    .expect("a good configuration");
+    let origin = |text| Origin::parse(text).expect("an origin");
+    assert!(!config.is_demo());
+    assert_eq!(config.server.address().to_string(), "[::]:8080");
+    assert_eq!(config.store.data_dir, PathBuf::from("/srv/bedside"));
+    assert_eq!(
+        config.auth.jwt_secret.as_ref().map(|s| s.expose()),
+        Some(SECRET)
+    );
+    assert_eq!(
+        config.auth.issuer.as_deref(),
+        Some("https://laravel.example")
+    );
+    assert_eq!(config.auth.audience.as_deref(), Some("bedside"));
+    assert_eq!(config.auth.token_ttl, Duration::from_secs(900));
+    assert_eq!(
+        config.origins.frontend,
+        Some(origin("https://clinic.example"))
+    );
+    let cors = [origin("http://localhost:5173"), origin("https://b.example")];
+    assert_eq!(config.origins.cors, cors);
+    assert!(config.origins.credentials);
+    let files = [
+        origin("https://files.example"),
+        origin("https://clinic.example"),
+    ];
+    assert_eq!(config.files.origins, files);
+    assert_eq!(
+        config.metrics.token.as_ref().map(|t| t.expose()),
+        Some("0123456789abcdef")
+    );
+    assert_eq!(config.metrics.bind, "0.0.0.0:9464".parse().ok());
+    assert_eq!(config.limits.connections_max, 10);
+    assert_eq!(config.limits.edit_window_ms, 0);
+    assert_eq!(config.limits.passivate_after, Duration::from_secs(1));
+    assert_eq!(config.log.filter, "warn,bedside=debug");
+    assert_eq!(config.log.format, LogFormat::Json);
+}
+
+#[test]
+fn our_own_names_win_over_the_shared_ones() {
+    let config = load(&[
+        ("LARAVEL_URL", "https://laravel.example"),
+        ("BEDSIDE_JWT_ISSUER", "https://laravel.example/api/login"),
+        ("JWT_EXPIRATION", "2h"),
+        ("JWT_EXPIRES_IN", "7d"),
+    ])
+    .expect("a good configuration");
+    assert_eq!(
+        config.auth.issuer.as_deref(),
+        Some("https://laravel.example/api/login")
+    );
+    assert_eq!(config.auth.token_ttl, Duration::from_secs(7_200));
+}
+
+#[test]
+fn each_bad_value_is_a_fault_of_its_own_variable() {
+    for (name, values) in [
+        ("BEDSIDE_HOST", &["example.com", "1.2.3", "[::1"][..]),
+        ("PORT", &["abc", "65536", "-1", "+80", " 80", "3.0"]),
+        (
+            "LARAVEL_URL",
+            &["laravel.example", "ftp://x", "https://x y"],
+        ),
+        ("BEDSIDE_JWT_ISSUER", &["a b", "a\n"]),
+        ("BEDSIDE_JWT_AUDIENCE", &["a b"]),
+        ("JWT_EXPIRATION", &["soon", "0", "400d"]),
+        ("JWT_EXPIRES_IN", &["soon"]),
+        (
+            "FRONTEND_URL",
+            &["https://clinic.example/app", "clinic.example", "*"],
+        ),
+        (
+            "CORS_ORIGIN",
+            &["*", "https://a.example,https://b.example/x", "a.example"],
+        ),
+        ("CORS_CREDENTIALS", &["yes", "2"]),
+        (
+            "BEDSIDE_FILE_ORIGINS",
+            &["http://files.example", "https://files.example/x"],
+        ),
+        ("METRICS_TOKEN", &["short", "sixteen bytes but spaces"]),
+        ("BEDSIDE_METRICS_BIND", &["9464", "localhost:9464"]),
+        ("BEDSIDE_CONNECTIONS_MAX", &["0", "1000001", "many"]),
+        ("BEDSIDE_EDIT_WINDOW_S", &["-1", "2592001"]),
+        ("BEDSIDE_PASSIVATE_AFTER_S", &["0", "86401"]),
+        ("BEDSIDE_LOG", &["inof", "bedside=loud"]),
+        ("BEDSIDE_LOG_FORMAT", &["xml"]),
+    ] {
+        for value in values {
+            let got = faulty(load(&[("JWT_SECRET", SECRET), (name, value)]));
+            assert_eq!(got, [format!("{name} (env)")], "{name}={value}");
+        }
+    }
+}
+
+#[test]
+fn all_faults_come_at_once_and_say_what_is_wrong() {
+    let text = load(&[
+        ("PORT", "abc"),
+        ("JWT_SECRET", "hunter2"),
+        ("FRONTEND_URL", "https://clinic.example/app"),
+        ("BEDSIDE_LOG_FORMAT", "xml"),
+    ])
+    .map(|_| ())
+    .expect_err("faults")
+    .to_string();
+    for part in [
+        "4 fault(s)",
+        r#"PORT (env): found "abc", expected a port from 0 to 65535"#,
+        "JWT_SECRET (env): found *** (7 bytes), expected at least 32 bytes",
+        r#"FRONTEND_URL (env): found "https://clinic.example/app", expected an origin"#,
+        r#"BEDSIDE_LOG_FORMAT (env): found "xml", expected text or json"#,
+    ] {
+        assert!(text.contains(part), "{part}\nis not in\n{text}");
+    }
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn a_secret_is_32_bytes_and_never_empty() {
+    let spaced = format!("{SECRET}\n");
+    for secret in ["", " ", &SECRET[1..], &spaced] {
+        let got = faulty(load(&[("JWT_SECRET", secret)]));
+        assert_eq!(got, ["JWT_SECRET (env)"], "{secret:?}");
+    }
+    assert!(load(&[("JWT_SECRET", SECRET)]).is_ok());
+    // The others take an empty text for "not set".
+    assert!(load(&[("PORT", ""), ("METRICS_TOKEN", ""), ("FRONTEND_URL", "")]).is_ok());
+}
+
+#[test]
+fn a_demo_may_not_be_reached_from_elsewhere() {
+    for (host, good) in [
+        ("127.0.0.1", true),
+        ("localhost", true),
+        ("127.8.8.8", true),
+        ("::1", true),
+        ("[::1]", true),
+        ("0.0.0.0", false),
+        ("::", false),
+        ("192.168.1.5", false),
+        ("::ffff:127.0.0.1", true),
+        ("::ffff:10.0.0.1", false),
+    ] {
+        let result = load(&[("BEDSIDE_HOST", host)]);
+        assert_eq!(result.is_ok(), good, "{host}");
+        let real = load(&[("BEDSIDE_HOST", host), ("JWT_SECRET", SECRET)]);
+        assert!(real.is_ok(), "{host}");
+    }
+    let faults = load(&[("BEDSIDE_HOST", "0.0.0.0")]).map(|_| ());
+    let text = faults.expect_err("a fault").to_string();
+    assert!(
+        text.contains("set JWT_SECRET to serve other machines"),
+        "{text}"
+    );
+    let got = faulty(load(&[("BEDSIDE_METRICS_BIND", "0.0.0.0:9464")]));
+    assert_eq!(got, ["BEDSIDE_METRICS_BIND"]);
+    // A secret that is no good must not be taken for the wish for a demo.
+    let got = faulty(load(&[
+        ("BEDSIDE_HOST", "0.0.0.0"),
+        ("JWT_SECRET", "short"),
+    ]));
+    assert_eq!(got, ["JWT_SECRET (env)"]);
+    let real = load(&[("JWT_SECRET", SECRET)]).expect("a good configuration");
+    assert_eq!(real.server.host.to_string(), "0.0.0.0");
+}
+
+#[test]
+fn a_file_gives_values_and_the_environment_wins() {
+    let file = Scratch::new(&format!(
+        r#"
+        [server]
+        port = 4000
+        [auth]
+        jwt_secret = "{SECRET}"
+        [origins]
+        cors_origin = ["https://a.example", "https://b.example"]
+        cors_credentials = true
+        [limits]
+        bedside_connections_max = "5"
+        "#
+    ));
+    let config = load_with(&[("PORT", "5000")], Some(&file)).expect("a good configuration");
+    assert_eq!(config.server.port, 5_000);
+    assert!(!config.is_demo());
+    assert_eq!(config.origins.cors.len(), 2);
+    assert!(config.origins.credentials);
+    assert_eq!(config.limits.connections_max, 5);
+    let source = |name| {
+        let found = config.settings().iter().find(|s| s.variable.name == name);
+        found.map(|s| s.source)
+    };
+    assert_eq!(source("PORT"), Some(Source::Env));
+    assert_eq!(source("CORS_ORIGIN"), Some(Source::File));
+    assert_eq!(source("BEDSIDE_LOG"), Some(Source::Default));
+
+    // The same file by name; the option goes before the variable.
+    let path = file.0.to_str().expect("a plain path").to_owned();
+    let named = load(&[("BEDSIDE_CONFIG", &path)]).expect("a good configuration");
+    assert_eq!(named.server.port, 4_000);
+    let option = load_with(&[("BEDSIDE_CONFIG", "/nowhere")], Some(&file));
+    assert_eq!(option.expect("a good configuration").server.port, 4_000);
+}
+
+#[test]
+fn a_faulty_file_is_told_key_by_key() {
+    let file = Scratch::new(
+        r#"
+        top = 1
+        [server]
+        prot = 4000
+        jwt_secret = "0123456789abcdef0123456789abcdef"
+        port = 1.5
+        bedside_host = "nowhere"
+        [elsewhere]
+        redis_host = "x"
+        "#,
+    );
+    let mut got = faulty(load_with(&[], Some(&file)));
+    got.sort();
+    assert_eq!(
+        got,
+        [
+            "BEDSIDE_HOST (file)",
+            "elsewhere.redis_host (file)",
+            "server.jwt_secret (file)",
+            "server.port (file)",
+            "server.prot (file)",
+            "top",
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_fault_that_quotes_nothing() {
+    let broken = Scratch::new("[auth]\njwt_secret = \"hunter2hunter2\n");
+    let text = load_with(&[], Some(&broken)).map(|_| ());
+    let text = text.expect_err("a fault").to_string();
+    assert!(
+        text.contains("line 2") && !text.contains("hunter2"),
+        "{text}"
+    );
+    let missing = faulty(load(&[("BEDSIDE_CONFIG", "/nowhere/bedside.toml")]));
+    assert_eq!(missing, ["/nowhere/bedside.toml"]);
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let token = "metrics-token-of-someone";
+    let config = load(&[("JWT_SECRET", SECRET), ("METRICS_TOKEN", token)]).expect("good");
+    for shown in [config.report(), format!("{config:?}")] {
+        assert!(!shown.contains(SECRET) && !shown.contains(token), "{shown}");
+        assert!(shown.contains("***"));
+    }
+    let faults = load(&[("FRONTEND_URL", "https://me:hunter2@clinic.example")]).map(|_| ());
+    let text = faults.expect_err("a fault").to_string();
+    assert!(!text.contains("hunter2"), "{text}");
+    for variable in variable::ALL {
+        let name = variable.name;
+        let looks_secret = name.contains("SECRET") || name.ends_with("TOKEN");
+        assert_eq!(variable.secret, looks_secret, "{name}");
+    }
+}
+
+#[test]
+fn the_report_names_everything_and_is_a_configuration_itself() {
+    let env = [
+        ("JWT_EXPIRES_IN", "2h"),
+        ("CORS_ORIGIN", "https://a.example,https://b.example"),
+        ("BEDSIDE_DATA_DIR", "/srv/a \"quoted\" dir"),
+    ];
+    let config = load(&env).expect("a good configuration");
+    let report = config.report();
+    assert!(report.contains("port = 3000  # default"), "{report}");
+    assert!(
+        report.contains("jwt_expires_in = \"2h\"  # env"),
+        "{report}"
+    );
+    assert!(
+        report.contains("bedside_host = \"127.0.0.1\"  # default"),
+        "{report}"
+    );
+    assert!(report.contains("# jwt_secret is not set"), "{report}");
+    for variable in variable::ALL {
+        assert!(report.contains(&variable.key()), "{}", variable.name);
+    }
+    let file = Scratch::new(&report);
+    let again = load_with(&[], Some(&file)).expect("its own report");
+    let values = |config: &Config| -> Vec<_> {
+        let settings = config.settings().iter();
+        settings
+            .map(|s| (s.variable.name, s.shown.clone()))
+            .collect()
+    };
+    assert_eq!(values(&again), values(&config));
+}
+
+#[test]
+fn what_is_set_for_later_versions_is_said_once_each() {
+    let config = load(&[
+        (
+            "JWT_SECRET",
+            "your_super_secure_jwt_secret_key_here_min_32_chars",
+        ),
+        ("REDIS_HOST", "redis"),
+        ("AGORA_APP_ID", ""),
+        ("TWILIO_AUTH_TOKEN", "hunter2"),
+    ])
+    .expect("no fault");
+    let notices = config.notices();
+    assert_eq!(notices.len(), 3, "{notices:?}");
+    assert!(notices[0].starts_with("JWT_SECRET looks like the example"));
+    assert_eq!(notices[1], "REDIS_HOST is set but not used by this version");
+    assert_eq!(
+        notices[2],
+        "TWILIO_AUTH_TOKEN is set but not used by this version"
+    );
+}
+
+#[test]
+fn pages_come_from_listed_origins_or_the_server_s_own() {
+    let config = load(&[
+        ("FRONTEND_URL", "https://clinic.example"),
+        ("CORS_ORIGIN", "http://localhost:5173"),
+    ])
+    .expect("a good configuration");
+    for (origin, host, want) in [
+        ("https://clinic.example", None, true),
+        ("http://localhost:5173", Some("api.example"), true),
+        ("https://api.example", Some("api.example"), true),
+        ("http://api.example:3000", Some("api.example:3000"), true),
+        ("http://api.example:3000", Some("api.example"), false),
+        (
+            "https://clinic.example.evil.example",
+            Some("api.example"),
+            false,
+        ),
+        ("http://clinic.example", Some("api.example"), false),
+        ("null", Some("null"), false),
+        ("", Some(""), false),
+        ("https://evil.example", None, false),
+    ] {
+        assert_eq!(
+            config.origins.allows(origin, host),
+            want,
+            "{origin} {host:?}"
+        );
+    }
+}
+
+#[test]
+fn the_example_file_and_the_code_name_the_same_set() {
+    let text = include_str!("../.env.example");
+    let named: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim_start_matches("# ").split_once('='))
+        .map(|(name, _)| name)
+        .filter(|name| {
+            name.bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        })
+        .collect();
+    let set: BTreeSet<&str> = named.iter().copied().collect();
+    assert_eq!(named.len(), set.len(), "one is there twice");
+    let known: BTreeSet<&str> = variable::ALL
+        .iter()
+        .map(|v| v.name)
+        .chain(variable::NOT_USED.iter().copied())
+        .chain([variable::BEDSIDE_CONFIG])
+        .collect();
+    assert_eq!(set, known);
+}

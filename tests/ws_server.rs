@@ -1,0 +1,340 @@
+//! The whole server on a real port: HTTP and sockets side by side, refusals, limits, stopping.
+
+mod ws_support;
+
+use bedside::{
+    http::{self, Cors, HttpParts, IssuedTicket, NoHttpMetrics, NoScopes},
+    server::{self, ServerParts, Stopper},
+    ws::{admission::Admission, frame::Opcode, metrics::NoMetrics},
+};
+use bedside_protocol::{Timestamp, limits};
+use serde_json::{Value, json};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    task::JoinHandle,
+    time::timeout,
+};
+use ws_support::{
+    Client, masked,
+    node::{identity, node},
+};
+
+struct Running {
+    address: SocketAddr,
+    admission: Arc<Admission>,
+    stopper: Stopper,
+    task: JoinHandle<io::Result<()>>,
+}
+
+fn start(connections_max: usize) -> Running {
+    let node = node();
+    let parts = HttpParts {
+        node: node.clone(),
+        version: "test",
+        cors: Cors::default(),
+        scopes: Arc::new(NoScopes),
+        tickets: Arc::new(|_| {
+            Ok(IssuedTicket {
+                ticket: "unused".to_owned(),
+                expires_at: Timestamp::now(),
+            })
+        }),
+        metrics_text: Arc::new(String::new),
+        metrics_allowed: Arc::new(|_| false),
+        demo: None,
+        http_metrics: Arc::new(NoHttpMetrics),
+    };
+    let is_used = AtomicBool::new(false);
+    let admission = Admission::new(connections_max);
+    let server = server::build(ServerParts {
+        bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+        workers: 2,
+        proxies: 0,
+        allowed_origins: vec!["https://app.example.org".to_owned()],
+        admission: admission.clone(),
+        node,
+        redeem_ticket: Arc::new(move |ticket| {
+            (ticket == "good" && !is_used.swap(true, Ordering::Relaxed)).then(|| identity("amal"))
+        }),
+        routes: Arc::new(move |config| http::configure(config, parts.clone())),
+        edges: Vec::new(),
+        socket_metrics: Arc::new(NoMetrics),
+    })
+    .expect("a free port");
+    Running {
+        address: server.address(),
+        admission,
+        stopper: server.stopper(),
+        task: actix_rt::spawn(server.run()),
+    }
+}
+
+impl Running {
+    async fn connect(&self) -> Client<TcpStream> {
+        Client::new(TcpStream::connect(self.address).await.expect("it listens"))
+    }
+
+    async fn request(&self, head: &str) -> (Client<TcpStream>, String) {
+        let mut client = self.connect().await;
+        client.send_raw(head.as_bytes()).await;
+        let head = client.response_head().await;
+        (client, head)
+    }
+
+    /// A socket of this user.
+    async fn sign_in(&self, name: &str) -> Client<TcpStream> {
+        let bearer = format!("Authorization: Bearer {name}\r\n");
+        let (mut client, head) = self.request(&upgrade("/ws", &bearer)).await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert_eq!(client.expect().await.json()["type"], "session.welcome");
+        client
+    }
+
+    /// The status with which an upgrade is answered.
+    async fn status(&self, path: &str, headers: &str) -> u16 {
+        let (_, head) = self.request(&upgrade(path, headers)).await;
+        status(&head)
+    }
+}
+
+fn upgrade(path: &str, headers: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: chat.example.org\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+    )
+}
+
+fn status(head: &str) -> u16 {
+    head.split(' ')
+        .nth(1)
+        .and_then(|s| s.parse().ok())
+        .expect("a status line")
+}
+
+fn send_to(name: &str, id: u64, text: &str) -> String {
+    json!({"id": id, "type": "message.send",
+        "data": {"to_user_id": name, "client_msg_id": format!("m{id}"), "text": text}})
+    .to_string()
+}
+
+#[actix_web::test]
+async fn http_and_sockets_share_the_port() {
+    let server = start(100);
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: chat.example.org\r\n\r\n");
+    for (path, status, header) in [
+        ("/", 200, "content-type: text/html; charset=utf-8"),
+        (
+            "/app.js",
+            200,
+            "content-type: text/javascript; charset=utf-8",
+        ),
+        ("/ws", 426, "sec-websocket-version: 13"),
+        ("/health", 200, "content-type: application/json"),
+        ("/nowhere", 404, "content-length"),
+    ] {
+        let (_, head) = server.request(&get(path)).await;
+        assert_eq!(self::status(&head), status, "{path}: {head}");
+        assert!(head.to_ascii_lowercase().contains(header), "{path}: {head}");
+    }
+    let mut amal = server.sign_in("amal").await;
+    let mut omar = server.sign_in("omar").await;
+    amal.say(&send_to("omar", 1, "hello")).await;
+    loop {
+        let event = omar.expect().await.json();
+        if event["type"] == "message.created" {
+            assert_eq!(event["data"]["text"], "hello");
+            break;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_socket_may_start_on_a_used_connection_and_talk_ahead() {
+    let server = start(100);
+    let mut client = server.connect().await;
+    let mut all = b"GET /icon.svg HTTP/1.1\r\nHost: chat.example.org\r\n\r\n".to_vec();
+    all.extend(upgrade("/ws", "").bytes());
+    let hello = json!({"id": 1, "type": "session.hello", "data": {"token": "amal"}}).to_string();
+    all.extend(masked(Opcode::Text, hello.as_bytes()));
+    client.send_raw(&all).await;
+
+    let head = client.response_head().await;
+    assert_eq!(status(&head), 200);
+    let length: usize = head
+        .to_ascii_lowercase()
+        .split_once("content-length: ")
+        .and_then(|(_, rest)| rest.split_once("\r\n")?.0.parse().ok())
+        .expect("it has a length");
+    let mut body = vec![0; length];
+    tokio::io::AsyncReadExt::read_exact(&mut client.stream, &mut body)
+        .await
+        .expect("the body");
+    assert_eq!(status(&client.response_head().await), 101);
+    assert_eq!(client.expect().await.json()["type"], "session.welcome");
+    assert_eq!(client.expect().await.json()["reply_to"], 1);
+}
+
+#[actix_web::test]
+async fn refusals_reach_the_client() {
+    let server = start(100);
+    for (path, headers, status) in [
+        ("/ws", "Authorization: Bearer nobody\r\n", 401),
+        ("/ws", "Authorization: Bearer late\r\n", 401),
+        ("/ws?ticket=bad", "", 401),
+        ("/ws?token=amal", "", 400),
+        ("/ws", "Origin: https://evil.test\r\n", 403),
+        ("/ws", "Origin: https://app.example.org\r\n", 101),
+        ("/ws", "Sec-WebSocket-Protocol: chat\r\n", 400),
+        ("/elsewhere", "", 404),
+    ] {
+        assert_eq!(
+            server.status(path, headers).await,
+            status,
+            "{path} {headers}"
+        );
+    }
+    // A client that goes on talking still gets to read the answer.
+    let mut client = server.connect().await;
+    let mut all = upgrade("/elsewhere", "").into_bytes();
+    all.extend(masked(Opcode::Text, &[b'x'; 60_000]));
+    client.send_raw(&all).await;
+    assert_eq!(status(&client.response_head().await), 404);
+    let body: Value = serde_json::from_slice(&client.rest().await).expect("JSON");
+    assert_eq!(body["success"], false);
+
+    for method in ["POST", "CONNECT"] {
+        let request = upgrade("/ws", "").replacen("GET", method, 1);
+        let (_, head) = server.request(&request).await;
+        assert_eq!(status(&head), 405, "{method}");
+    }
+    timeout(Duration::from_secs(5), server.admission.emptied())
+        .await
+        .expect("no refused client keeps a place");
+}
+
+#[actix_web::test]
+async fn a_ticket_opens_one_socket() {
+    let server = start(100);
+    assert_eq!(server.status("/ws?ticket=good", "").await, 101);
+    assert_eq!(server.status("/ws?ticket=good", "").await, 401);
+}
+
+#[actix_web::test]
+async fn there_are_only_so_many_sockets() {
+    let server = start(2);
+    let first = server.sign_in("amal").await;
+    let _second = server.sign_in("omar").await;
+    let (_, head) = server.request(&upgrade("/ws", "")).await;
+    assert_eq!(status(&head), 503);
+    assert!(head.contains("\r\nRetry-After: 5\r\n"), "{head}");
+    drop(first);
+    while server.admission.open() > 1 {
+        tokio::task::yield_now().await;
+    }
+    server.sign_in("amal").await;
+}
+
+#[actix_web::test]
+async fn there_are_only_so_many_strangers_of_one_address() {
+    let server = start(1000);
+    let mut strangers = Vec::new();
+    for _ in 0..limits::UNAUTHENTICATED_PER_ADDRESS_MAX {
+        let (client, head) = server.request(&upgrade("/ws", "")).await;
+        assert_eq!(status(&head), 101);
+        strangers.push(client);
+    }
+    assert_eq!(server.status("/ws", "").await, 429);
+    // Who says who it is at once is no stranger.
+    server.sign_in("amal").await;
+    // And one that says it later makes room.
+    let stranger = &mut strangers[0];
+    stranger
+        .say(r#"{"type":"session.hello","data":{"token":"omar"}}"#)
+        .await;
+    assert_eq!(stranger.expect().await.json()["type"], "session.welcome");
+    assert_eq!(server.status("/ws", "").await, 101);
+}
+
+#[actix_web::test]
+async fn a_client_that_does_not_read_is_told_when_it_does() {
+    let server = start(100);
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    let stream = socket.connect(server.address).await.expect("it listens");
+    let mut sleepy = Client::new(stream);
+    let bearer = "Authorization: Bearer sleepy\r\n";
+    sleepy.send_raw(upgrade("/ws", bearer).as_bytes()).await;
+    assert_eq!(status(&sleepy.response_head().await), 101);
+    assert_eq!(sleepy.expect().await.json()["type"], "session.welcome");
+
+    let mut amal = server.sign_in("amal").await;
+    let text = "x".repeat(limits::TEXT_BYTES_MAX);
+    let mut acknowledged = 0;
+    let overflows = || bedside_actors::counters::COUNTERS.outbox_overflows.get();
+    let before = overflows();
+    while overflows() == before {
+        acknowledged += 1;
+        assert!(acknowledged < 590, "the outbox has bounds");
+        amal.say(&send_to("sleepy", acknowledged, &text)).await;
+        // The fast one is not slowed down by the other.
+        while amal.expect().await.json()["reply_to"] != acknowledged {}
+    }
+
+    // It wakes up: what was written before comes whole and in order, then the reason.
+    let mut seq = 0;
+    let close = loop {
+        let frame = sleepy.expect().await;
+        if frame.first == 0x88 {
+            break frame;
+        }
+        let event = frame.json();
+        if event["type"] == "message.created" {
+            let next = event["seq"].as_u64().expect("a seq");
+            assert!(next == seq + 1 || seq == 0, "{next} after {seq}");
+            seq = next;
+        }
+    };
+    assert_eq!(
+        (close.close_code(), close.close_reason()),
+        (Some(4501), "slow_consumer")
+    );
+    assert!(seq > 0);
+    assert_eq!(sleepy.frame().await, None);
+}
+
+#[actix_web::test]
+async fn stopping_tells_every_socket_and_ends_the_server() {
+    let server = start(100);
+    let mut signed_in = server.sign_in("amal").await;
+    let (mut stranger, _) = server.request(&upgrade("/ws", "")).await;
+    server.stopper.stop();
+
+    assert_eq!(signed_in.expect().await.json()["type"], "session.closing");
+    assert_eq!(signed_in.expect().await.close_code(), Some(1001));
+    assert_eq!(signed_in.frame().await, None);
+    drop(signed_in);
+
+    stranger
+        .say(r#"{"type":"session.hello","data":{"token":"omar"}}"#)
+        .await;
+    assert_eq!(stranger.expect().await.close_code(), Some(1001));
+    drop(stranger);
+
+    timeout(Duration::from_secs(20), server.task)
+        .await
+        .expect("ends once they are gone")
+        .expect("no panic")
+        .expect("well");
+    assert_eq!(server.admission.open(), 0);
+    assert!(TcpStream::connect(server.address).await.is_err());
+}

@@ -1,0 +1,58 @@
+//! A node in memory, where a token is the name of its bearer.
+
+use bedside_actors::{
+    node::{Node, NodeConfig},
+    ports::{
+        clock::SystemClock,
+        identity::{Identities, SessionIdentity},
+        store::memory::MemoryStore,
+    },
+};
+use bedside_protocol::{CommandError, ErrorCode, Role, Roles, Timestamp, UserId};
+use std::{sync::Arc, time::Duration};
+
+/// Believes everybody but `nobody`, and `late` no longer.
+pub(crate) struct Names;
+
+impl Identities for Names {
+    fn verify(&self, token: &str, _: Timestamp) -> Result<SessionIdentity, CommandError> {
+        match token {
+            "nobody" => Err(CommandError::new(ErrorCode::Unauthorized, "nobody")),
+            "late" => Err(CommandError::new(ErrorCode::TokenExpired, "too late")),
+            name => Ok(identity(name)),
+        }
+    }
+}
+
+pub(crate) fn identity(name: &str) -> SessionIdentity {
+    SessionIdentity {
+        user_id: UserId::new(name).expect("a good id, because the test says so"),
+        name: name.into(),
+        email: "".into(),
+        roles: Roles::NONE.with(Role::Doctor),
+        expires_at: None,
+    }
+}
+
+pub(crate) fn node() -> Arc<Node> {
+    let config = NodeConfig {
+        arbiters: 1,
+        edit_window: Duration::from_secs(900),
+        passivate_after: Duration::from_secs(300),
+        attachment_hosts: Vec::new(),
+        body_hash: Arc::new(|send| {
+            let mut hash = [0; 16];
+            let bytes = send.text.as_bytes();
+            let n = bytes.len().min(16);
+            hash[..n].copy_from_slice(&bytes[..n]);
+            hash
+        }),
+        on_command: None,
+    };
+    Node::start(
+        config,
+        Arc::new(MemoryStore::new()),
+        Arc::new(SystemClock),
+        Arc::new(Names),
+    )
+}
