@@ -150,15 +150,15 @@ impl SqliteStore {
         let (readers, mut threads) =
             Readers::start(readers.collect::<Result<_, _>>()?).map_err(io)?;
         let copier = open::checkpointer(&path)?;
-        let (checkpoints, thread) =
+        let (checkpoints, copying) =
             Checkpoints::start(limits, counters.clone(), copier, queue.clone()).map_err(io)?;
-        threads.push(thread);
         let sinks = Sinks::default();
         let parts = WriterParts {
             conn,
             lock,
             fold,
             checkpoints,
+            copying,
             sinks: sinks.clone(),
             queue: queue.clone(),
         };
@@ -281,6 +281,7 @@ struct WriterParts {
     lock: File,
     fold: Fold,
     checkpoints: Checkpoints,
+    copying: JoinHandle<()>,
     sinks: Sinks,
     queue: Arc<Queue>,
 }
@@ -301,6 +302,9 @@ impl WriterParts {
                 refuse(&self.sinks, lane, append.conversation_id, append.seq);
             }
         }
+        // It ends with the writer, which asked it. A copy that it is still making would keep the
+        // last checkpoint from its lock, and SQLite does not wait for that one.
+        let _ = self.copying.join();
         checkpoint::at_close(&self.conn);
         drop(self.conn);
         // Only now may another process open it.

@@ -24,6 +24,8 @@ use super::{open::PAGE_BYTES, queue::Queue};
 
 /// How long the writer waits for the thread, and for readers, at the hard limit.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long the last checkpoint waits for readers that are still at it.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Sizes, in pages of the log.
 #[derive(Clone, Copy, Debug)]
@@ -212,7 +214,10 @@ fn yield_to_others() {
 
 /// Copies everything, so that the next start has nothing to recover.
 pub(super) fn at_close(conn: &Connection) {
-    if let Err(error) = checkpoint(conn, CheckpointMode::TRUNCATE) {
+    let truncated = conn
+        .busy_timeout(LAST_PATIENCE)
+        .and_then(|()| checkpoint(conn, CheckpointMode::TRUNCATE));
+    if let Err(error) = truncated {
         tracing::warn!(%error, "the last checkpoint failed; the next start does it");
     }
 }
