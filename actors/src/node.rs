@@ -1,7 +1,14 @@
 //! One server: everything that its transports call.
 
+mod consultations;
 mod conversations;
+mod notifications;
 mod people;
+
+pub use self::{
+    consultations::{ConsultationFilter, ConsultationRequest},
+    notifications::Publication,
+};
 
 use actix_rt::{Arbiter, ArbiterHandle};
 use bedside_protocol::{
@@ -244,6 +251,12 @@ pub(crate) fn conversation_of(command: &Command) -> Option<ConversationId> {
         | Command::ConversationUnsubscribe(_)
         | Command::MessageHistory(_)
         | Command::PresenceSet(_)
-        | Command::PresenceWatch(_) => None,
+        | Command::PresenceWatch(_)
+        | Command::ConsultationJoin(_)
+        | Command::ConsultationLeave(_)
+        | Command::ConsultationStart(_)
+        | Command::ConsultationEnd(_)
+        | Command::NotificationAck(_)
+        | Command::NotificationRead(_) => None,
     }
 }

@@ -11,12 +11,13 @@
 //! the hole from the store first.
 
 use bedside_protocol::{
-    CloseCode, CommandError, ConversationId, EventFrame, Reply, Roles, SessionId, limits,
+    CloseCode, CommandError, ConversationId, Event, EventFrame, Reply, Roles, SessionId, limits,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::{
-    collections::{HashMap, VecDeque},
+    any::Any,
+    collections::{HashMap, HashSet, VecDeque},
     fmt,
     sync::{
         Arc, OnceLock,
@@ -40,8 +41,11 @@ pub trait Encoder: Send + Sync {
     fn error(&self, reply_to: Option<u64>, error: &CommandError) -> Bytes;
 }
 
-/// How many different shared encodings there may be.
+/// How many different shared encodings there may be. The native formats have 0 and 1.
 pub const ENCODER_SLOTS: usize = 8;
+
+/// What an event weighs besides its text, for the bound on bytes of a raw outbox.
+const EVENT_BYTES: usize = 256;
 
 /// An event that is encoded at most once per encoding, however many sockets it goes to.
 pub struct SharedEvent {
@@ -52,11 +56,11 @@ pub struct SharedEvent {
 impl SharedEvent {
     /// An event on its way out.
     #[must_use]
-    pub fn new(frame: EventFrame) -> Self {
-        Self {
+    pub fn new(frame: EventFrame) -> Arc<Self> {
+        Arc::new(Self {
             frame,
             encoded: Default::default(),
-        }
+        })
     }
 
     /// What is shared.
@@ -66,10 +70,70 @@ impl SharedEvent {
     }
 
     fn bytes(&self, encoder: &dyn Encoder) -> Bytes {
-        self.encoded[encoder.slot()]
-            .get_or_init(|| encoder.event(&self.frame))
-            .clone()
+        self.shared(encoder.slot(), || encoder.event(&self.frame))
     }
+
+    /// The bytes of one shared encoding, made at most once. The same slot always holds the same
+    /// encoding; which one is up to the transports.
+    pub fn shared(&self, slot: usize, make: impl FnOnce() -> Bytes) -> Bytes {
+        self.encoded[slot].get_or_init(make).clone()
+    }
+
+    /// About how many bytes it takes on the wire.
+    fn weight(&self) -> usize {
+        EVENT_BYTES
+            + match &self.frame.event {
+                Event::MessageCreated(message) => message.text.len(),
+                Event::MessageUpdated(message) => message.text.len(),
+                _ => 0,
+            }
+    }
+}
+
+/// What waits in an outbox. An encoded outbox holds frames only; a raw one everything else, for
+/// a transport that says the same thing differently to each of its sockets.
+#[derive(Clone)]
+pub enum Item {
+    /// A finished frame.
+    Frame(Bytes),
+    /// An event.
+    Event(Arc<SharedEvent>),
+    /// The answer to a command that went well.
+    Reply(u64, Box<Reply>),
+    /// The answer to a command that was refused.
+    Error(Option<u64>, Box<CommandError>),
+    /// Something between sockets of one transport, which alone knows what it is.
+    Note(Arc<dyn Any + Send + Sync>),
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // No contents: see `quiet_debug` of the protocol.
+        f.write_str(match self {
+            Self::Frame(_) => "Frame",
+            Self::Event(_) => "Event",
+            Self::Reply(..) => "Reply",
+            Self::Error(..) => "Error",
+            Self::Note(_) => "Note",
+        })
+    }
+}
+
+/// What a socket hears without having subscribed to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ambient {
+    /// Typing in direct conversations.
+    pub direct_typing: bool,
+    /// Typing in consultations.
+    pub consultation_typing: bool,
+}
+
+/// How an outbox keeps what waits.
+enum Mode {
+    /// As frames of one encoding.
+    Encoded(&'static dyn Encoder),
+    /// As it is.
+    Raw(Ambient),
 }
 
 /// How far one conversation has been shown on this socket.
@@ -83,7 +147,8 @@ enum Position {
 }
 
 struct Waiting {
-    bytes: Bytes,
+    item: Item,
+    bytes: usize,
     ephemeral: bool,
 }
 
@@ -93,6 +158,8 @@ struct Inner {
     queued_bytes: usize,
     positions: HashMap<ConversationId, Position>,
     holes: Vec<ConversationId>,
+    /// Conversations whose typing it hears without a subscription.
+    listens: HashSet<ConversationId>,
     closing: Option<CloseCode>,
     driver: Option<Waker>,
     room: Vec<Waker>,
@@ -101,7 +168,7 @@ struct Inner {
 /// The outbox of one socket. See the module's text.
 pub struct Outbox {
     session_id: SessionId,
-    encoder: &'static dyn Encoder,
+    mode: Mode,
     roles: AtomicU8,
     inner: Mutex<Inner>,
 }
@@ -128,12 +195,23 @@ pub enum Drained {
 pub struct Closed;
 
 impl Outbox {
-    /// The outbox of a new socket.
+    /// The outbox of a new socket whose frames are all written by `encoder`.
     #[must_use]
     pub fn new(encoder: &'static dyn Encoder, roles: Roles) -> Arc<Self> {
+        Self::with(Mode::Encoded(encoder), roles)
+    }
+
+    /// The outbox of a new socket whose transport takes out [items](Item) and writes them
+    /// itself. It also gets the events that its own commands make.
+    #[must_use]
+    pub fn raw(roles: Roles, ambient: Ambient) -> Arc<Self> {
+        Self::with(Mode::Raw(ambient), roles)
+    }
+
+    fn with(mode: Mode, roles: Roles) -> Arc<Self> {
         Arc::new(Self {
             session_id: SessionId::new(),
-            encoder,
+            mode,
             roles: AtomicU8::new(roles.bits()),
             inner: Mutex::default(),
         })
@@ -143,6 +221,37 @@ impl Outbox {
     #[must_use]
     pub fn session_id(&self) -> SessionId {
         self.session_id
+    }
+
+    /// Whether events of its own commands go to it, and not only their replies.
+    #[must_use]
+    pub fn hears_itself(&self) -> bool {
+        matches!(self.mode, Mode::Raw(_))
+    }
+
+    /// What it hears without having subscribed to it.
+    #[must_use]
+    pub fn ambient(&self) -> Ambient {
+        match self.mode {
+            Mode::Encoded(_) => Ambient::default(),
+            Mode::Raw(ambient) => ambient,
+        }
+    }
+
+    /// From now on the socket hears typing in this conversation, as far as its user may.
+    pub fn listen(&self, conversation_id: ConversationId) {
+        self.inner.lock().listens.insert(conversation_id);
+    }
+
+    /// Ends what [`Self::listen`] began.
+    pub fn unlisten(&self, conversation_id: ConversationId) {
+        self.inner.lock().listens.remove(&conversation_id);
+    }
+
+    /// Whether it is to hear typing in this conversation.
+    #[must_use]
+    pub fn listens_to(&self, conversation_id: ConversationId) -> bool {
+        self.hears_itself() && self.inner.lock().listens.contains(&conversation_id)
     }
 
     /// What the socket's present token grants.
@@ -157,7 +266,7 @@ impl Outbox {
     }
 
     /// Pushes an event, unless it has been shown; holds it back when it would leave a hole.
-    pub fn event(&self, event: &SharedEvent) {
+    pub fn event(&self, event: &Arc<SharedEvent>) {
         let mut inner = self.inner.lock();
         if inner.closing.is_some() {
             return;
@@ -167,7 +276,19 @@ impl Outbox {
         {
             return;
         }
-        inner.push(event.bytes(self.encoder), event.frame.event.is_ephemeral());
+        let (item, bytes) = self.item(event);
+        inner.push(item, bytes, event.frame.event.is_ephemeral());
+    }
+
+    fn item(&self, event: &Arc<SharedEvent>) -> (Item, usize) {
+        match self.mode {
+            Mode::Encoded(encoder) => {
+                let frame = event.bytes(encoder);
+                let bytes = frame.len();
+                (Item::Frame(frame), bytes)
+            }
+            Mode::Raw(_) => (Item::Event(event.clone()), event.weight()),
+        }
     }
 
     /// Notes that this socket learned of `seq` by the reply to its own command.
@@ -195,14 +316,29 @@ impl Outbox {
 
     /// Pushes the answer to a command.
     pub fn reply(&self, reply_to: u64, reply: &Reply) {
-        let bytes = self.encoder.reply(reply_to, reply);
-        self.inner.lock().push(bytes, false);
+        let (item, bytes) = match self.mode {
+            Mode::Encoded(encoder) => frame(encoder.reply(reply_to, reply)),
+            Mode::Raw(_) => (Item::Reply(reply_to, Box::new(reply.clone())), EVENT_BYTES),
+        };
+        self.inner.lock().push(item, bytes, false);
     }
 
     /// Pushes a refusal.
     pub fn error(&self, reply_to: Option<u64>, error: &CommandError) {
-        let bytes = self.encoder.error(reply_to, error);
-        self.inner.lock().push(bytes, false);
+        let (item, bytes) = match self.mode {
+            Mode::Encoded(encoder) => frame(encoder.error(reply_to, error)),
+            Mode::Raw(_) => (Item::Error(reply_to, Box::new(error.clone())), EVENT_BYTES),
+        };
+        self.inner.lock().push(item, bytes, false);
+    }
+
+    /// Pushes a note of the transport's own, of about so many bytes, to a raw outbox. An
+    /// ephemeral one may be dropped.
+    pub fn note(&self, note: Arc<dyn Any + Send + Sync>, bytes: usize, ephemeral: bool) {
+        if matches!(self.mode, Mode::Raw(_)) {
+            let mut inner = self.inner.lock();
+            inner.push(Item::Note(note), bytes, ephemeral);
+        }
     }
 
     /// Closes the socket once what waits is written. The first reason stands.
@@ -251,14 +387,15 @@ impl Outbox {
     }
 
     /// Pushes a frame of a fill that brings the conversation up to `shown`.
-    pub fn fill(&self, conversation_id: ConversationId, shown: u64, event: &SharedEvent) {
+    pub fn fill(&self, conversation_id: ConversationId, shown: u64, event: &Arc<SharedEvent>) {
         let mut inner = self.inner.lock();
         if let Some(Position::Filling { shown: before, .. }) =
             inner.positions.get_mut(&conversation_id)
         {
             *before = shown.max(*before);
         }
-        inner.push(event.bytes(self.encoder), false);
+        let (item, bytes) = self.item(event);
+        inner.push(item, bytes, false);
     }
 
     /// Ends a fill that has shown everything up to `shown`. False when more came meanwhile: the
@@ -339,6 +476,29 @@ impl Outbox {
         into: &mut VecDeque<Bytes>,
         frames_max: usize,
     ) -> Poll<Drained> {
+        self.poll_take(cx, frames_max, |item| match item {
+            Item::Frame(frame) => into.push_back(frame),
+            // An encoded outbox holds nothing else, and a raw one has its own way out.
+            other => debug_assert!(false, "{other:?} in an encoded outbox"),
+        })
+    }
+
+    /// The same for a raw outbox.
+    pub fn poll_items(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut VecDeque<Item>,
+        items_max: usize,
+    ) -> Poll<Drained> {
+        self.poll_take(cx, items_max, |item| into.push_back(item))
+    }
+
+    fn poll_take(
+        &self,
+        cx: &mut Context<'_>,
+        items_max: usize,
+        mut put: impl FnMut(Item),
+    ) -> Poll<Drained> {
         let mut inner = self.inner.lock();
         if !inner.holes.is_empty() && inner.closing.is_none() {
             return Poll::Ready(Drained::Holes(std::mem::take(&mut inner.holes)));
@@ -350,11 +510,11 @@ impl Outbox {
             inner.wake_on_change(cx);
             return Poll::Pending;
         }
-        let count = inner.queue.len().min(frames_max);
+        let count = inner.queue.len().min(items_max);
         let mut taken = 0;
         for waiting in inner.queue.drain(..count) {
-            taken += waiting.bytes.len();
-            into.push_back(waiting.bytes);
+            taken += waiting.bytes;
+            put(waiting.item);
         }
         inner.queued_bytes -= taken;
         if inner.queue.is_empty() && inner.queue.capacity() > 8 {
@@ -366,6 +526,11 @@ impl Outbox {
         }
         Poll::Ready(Drained::Frames)
     }
+}
+
+fn frame(bytes: Bytes) -> (Item, usize) {
+    let weight = bytes.len();
+    (Item::Frame(bytes), weight)
 }
 
 impl Inner {
@@ -405,7 +570,7 @@ impl Inner {
         }
     }
 
-    fn push(&mut self, bytes: Bytes, ephemeral: bool) {
+    fn push(&mut self, item: Item, bytes: usize, ephemeral: bool) {
         if self.closing.is_some() {
             return;
         }
@@ -414,7 +579,7 @@ impl Inner {
             self.queue.retain(|waiting| !waiting.ephemeral);
             let mut dropped = before - self.queue.len();
             if dropped > 0 {
-                self.queued_bytes = self.queue.iter().map(|w| w.bytes.len()).sum();
+                self.queued_bytes = self.queue.iter().map(|w| w.bytes).sum();
             }
             if self.is_over() {
                 if !ephemeral {
@@ -431,8 +596,12 @@ impl Inner {
             }
             COUNTERS.outbox_ephemeral_dropped.add(dropped as u64);
         }
-        self.queued_bytes += bytes.len();
-        self.queue.push_back(Waiting { bytes, ephemeral });
+        self.queued_bytes += bytes;
+        self.queue.push_back(Waiting {
+            item,
+            bytes,
+            ephemeral,
+        });
         self.wake();
     }
 

@@ -43,10 +43,10 @@ impl UserSlot {
     }
 
     /// Pushes an event to all sockets that `to` lets through, but not to `origin`, which learns
-    /// of it by its reply.
+    /// of it by its reply unless it hears itself.
     pub fn event(
         &self,
-        event: &SharedEvent,
+        event: &Arc<SharedEvent>,
         origin: Option<&Arc<Outbox>>,
         to: impl Fn(&Outbox) -> bool,
     ) -> u64 {
@@ -54,7 +54,8 @@ impl UserSlot {
             if !to(outbox) {
                 return;
             }
-            if origin.is_some_and(|origin| Arc::ptr_eq(origin, outbox)) {
+            let is_origin = origin.is_some_and(|origin| Arc::ptr_eq(origin, outbox));
+            if is_origin && !outbox.hears_itself() {
                 if let (Some(conversation_id), Some(seq)) =
                     (event.frame().conversation_id, event.frame().seq)
                 {
@@ -211,7 +212,7 @@ impl Subscriptions {
     pub fn event(
         &self,
         conversation_id: ConversationId,
-        event: &SharedEvent,
+        event: &Arc<SharedEvent>,
         to: impl Fn(&UserId) -> bool,
     ) {
         let subscribers = self

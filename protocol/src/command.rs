@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use crate::{
     Availability, ConversationId, ConversationKind, MemberRole, MessageSend, Timestamp, UserId,
+    consultation::{ConsultationEnd, ConsultationRef},
+    notification::NotificationRef,
 };
 
 macro_rules! commands {
@@ -89,6 +91,18 @@ commands! {
     PresenceSet(PresenceSet) = "presence.set";
     /// Whose presence this socket wants to hear of.
     PresenceWatch(PresenceWatch) = "presence.watch";
+    /// Enter a consultation's room.
+    ConsultationJoin(ConsultationRef) = "consultation.join";
+    /// Leave it.
+    ConsultationLeave(ConsultationRef) = "consultation.leave";
+    /// Begin a consultation.
+    ConsultationStart(ConsultationRef) = "consultation.start";
+    /// End it.
+    ConsultationEnd(ConsultationEnd) = "consultation.end";
+    /// A notification reached this device.
+    NotificationAck(NotificationRef) = "notification.ack";
+    /// A notification was seen.
+    NotificationRead(NotificationRef) = "notification.read";
 }
 
 /// `session.hello {token}`. Reply: empty, after the event `session.welcome`. Any fault closes

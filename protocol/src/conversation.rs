@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConversationId, Message, Roles, Timestamp, UserId};
+use crate::{ConsultationId, ConversationId, Message, Roles, Timestamp, UserId};
 
 /// What a conversation is for; each kind carries its rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -140,6 +140,9 @@ pub struct Conversation {
     /// Whose care it is about, for care teams, family updates and consultations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patient_id: Option<UserId>,
+    /// The consultation whose chat it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consultation_id: Option<ConsultationId>,
     /// Who made it.
     pub created_by: UserId,
     /// When.

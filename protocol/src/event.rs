@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize, de::DeserializeSeed, ser::SerializeMap};
 
 use crate::{
     ConversationId, ConversationKind, ConversationState, MemberRole, Message, MessageId, Mine,
-    Person, Presence, SessionId, Timestamp, UserId,
+    Notification, Person, Presence, SessionId, Timestamp, UserId,
+    consultation::{ConsultationEnded, ConsultationStarted, ParticipantMoved},
 };
 
 macro_rules! events {
@@ -82,6 +83,16 @@ events! {
     TypingChanged(TypingChanged) = "typing.changed";
     /// Somebody came, went or changed their availability. Ephemeral.
     PresenceChanged(Presence) = "presence.changed";
+    /// Somebody entered a consultation's room. Only to those in it; no seq.
+    ParticipantJoined(ParticipantMoved) = "participant.joined";
+    /// Somebody left a consultation's room. Only to those in it; no seq.
+    ParticipantLeft(ParticipantMoved) = "participant.left";
+    /// A consultation began. Durable.
+    ConsultationStarted(ConsultationStarted) = "consultation.started";
+    /// A consultation took place, or was cancelled. Durable.
+    ConsultationEnded(ConsultationEnded) = "consultation.ended";
+    /// Something for the owner of the socket. No seq.
+    NotificationCreated(Notification) = "notification.created";
 }
 
 impl Event {

@@ -110,6 +110,94 @@ uuid_id!(
     SessionId
 );
 
+uuid_id!(
+    /// One notification of one person. Made by the server; time-ordered.
+    NotificationId
+);
+
+/// One consultation: a number up to 2^53 - 1, so that clients in JavaScript may keep it as one,
+/// and time-ordered. A decimal string on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConsultationId(u64);
+
+impl ConsultationId {
+    /// The largest.
+    pub const MAX: u64 = (1 << 53) - 1;
+    /// Milliseconds from 1970 to 2025: ids count from there.
+    const EPOCH_MS: u64 = 1_735_689_600_000;
+    /// Different ids of one millisecond.
+    const PER_MS: u64 = 1 << 12;
+
+    /// A new id: milliseconds since 2025 and 12 random bits. Two of one millisecond may be the
+    /// same, which the store finds out.
+    #[must_use]
+    pub fn new(now: crate::Timestamp) -> Self {
+        let ms = u64::try_from(now.as_millis()).unwrap_or(0);
+        let random = Uuid::new_v4().as_u128() as u64 % Self::PER_MS;
+        Self((ms.saturating_sub(Self::EPOCH_MS) * Self::PER_MS + random) & Self::MAX)
+    }
+
+    /// The id of this number; none for one that cannot be an id.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Option<Self> {
+        if number <= Self::MAX {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ConsultationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for ConsultationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for ConsultationId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let number = text.parse().ok().and_then(Self::from_number);
+        number
+            .filter(|id| id.to_string() == text)
+            .ok_or(InvalidId("a consultation id is a number up to 2^53 - 1"))
+    }
+}
+
+impl Serialize for ConsultationId {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ConsultationId {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl serde::de::Visitor<'_> for Text {
+            type Value = ConsultationId;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a consultation id as a string")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ConsultationId, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        d.deserialize_str(Text)
+    }
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $max:expr, $fault:literal) => {
         $(#[$doc])*

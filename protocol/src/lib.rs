@@ -8,12 +8,14 @@
 pub mod close;
 pub mod codec;
 pub mod command;
+pub mod consultation;
 pub mod conversation;
 pub mod error;
 pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod notification;
 pub mod people;
 mod quiet;
 pub mod reply;
@@ -22,13 +24,17 @@ pub mod time;
 pub use close::CloseCode;
 pub use codec::{CommandFrame, DecodeError, ServerFrame, WireFormat};
 pub use command::Command;
+pub use consultation::{Consultation, ConsultationStatus, ConsultationType};
 pub use conversation::{
     Conversation, ConversationKind, ConversationState, LastMessage, Member, MemberRole, Mine,
 };
 pub use error::{CommandError, ErrorCode};
 pub use event::{Event, EventFrame, LoggedEvent};
-pub use ids::{ClientMsgId, ConversationId, MessageId, SessionId, UserId};
+pub use ids::{
+    ClientMsgId, ConsultationId, ConversationId, MessageId, NotificationId, SessionId, UserId,
+};
 pub use message::{Attachment, Message, MessageSend, MessageType, Reaction};
+pub use notification::{Notification, NotificationType};
 pub use people::{Availability, Person, Presence, RelationKind, Role, Roles};
 pub use reply::Reply;
 pub use time::Timestamp;

@@ -85,3 +85,39 @@ pub const TICKET_TTL_MS: u64 = 30_000;
 pub const TICKETS_PER_USER_MAX: usize = 16;
 /// One REST request body, bytes.
 pub const REST_BODY_BYTES_MAX: usize = 256 * 1024;
+/// A clinic's own name of an appointment, bytes.
+pub const APPOINTMENT_ID_BYTES_MAX: usize = 128;
+/// What a doctor notes at a consultation's end, bytes. More is `too_large`.
+pub const NOTES_BYTES_MAX: usize = 16 * 1024;
+/// Sockets in one consultation's room.
+pub const ROOM_SOCKETS_MAX: usize = 256;
+/// Rooms that one socket may be in at once.
+pub const ROOMS_PER_SOCKET_MAX: usize = 32;
+/// People whom one publishing of a notification may name.
+pub const NOTIFICATION_USERS_MAX: usize = 1_000;
+/// Title of a notification, bytes.
+pub const NOTIFICATION_TITLE_BYTES_MAX: usize = 200;
+/// Body of a notification, bytes.
+pub const NOTIFICATION_BODY_BYTES_MAX: usize = 2 * 1024;
+/// `data` of a notification as JSON, bytes.
+pub const NOTIFICATION_DATA_BYTES_MAX: usize = 8 * 1024;
+/// `action` of a notification, bytes.
+pub const NOTIFICATION_ACTION_BYTES_MAX: usize = 2 * 1024;
+/// `dedupe_key` of a notification, bytes.
+pub const DEDUPE_KEY_BYTES_MAX: usize = 128;
+/// Notifications of one page.
+pub const NOTIFICATIONS_PAGE_MAX: usize = 200;
+/// Consultations of one page.
+pub const CONSULTATIONS_PAGE_MAX: usize = 200;
+/// One Socket.IO message, bytes: `maxPayload` of its handshake. More closes the transport.
+pub const SOCKETIO_PAYLOAD_BYTES_MAX: usize = 1_000_000;
+/// How often a Socket.IO client is pinged, milliseconds.
+pub const SOCKETIO_PING_INTERVAL_MS: u64 = 25_000;
+/// How long it may take to answer, milliseconds.
+pub const SOCKETIO_PING_TIMEOUT_MS: u64 = 20_000;
+/// How long an Engine.IO session may be without a namespace, milliseconds.
+pub const SOCKETIO_CONNECT_TIMEOUT_MS: u64 = 10_000;
+/// Newest messages of a conversation that a search looks through.
+pub const SEARCH_MESSAGES_MAX: u64 = 2_000;
+/// Bytes of a search query.
+pub const SEARCH_QUERY_BYTES_MAX: usize = 200;

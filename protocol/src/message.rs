@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientMsgId, CommandError, ConversationId, MessageId, Timestamp, UserId, limits};
+use crate::{
+    ClientMsgId, CommandError, ConsultationId, ConversationId, MessageId, Timestamp, UserId, limits,
+};
 
 /// What a message is. `system` and `call_log` are made by the server only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -107,12 +109,15 @@ pub struct Message {
 /// the same `client_msg_id`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageSend {
-    /// Where to. Either this or `to_user_id`.
+    /// Where to. Exactly one of this, `to_user_id` and `consultation_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_id: Option<ConversationId>,
     /// The person whose direct conversation with the caller is meant; it is made if need be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_user_id: Option<UserId>,
+    /// The consultation whose chat is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consultation_id: Option<ConsultationId>,
     /// 1..=64 bytes; makes a retry safe. Without it a retry may send twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<ClientMsgId>,
@@ -139,18 +144,15 @@ impl MessageSend {
     /// # Errors
     /// `too_large` or `invalid_argument`, naming the field.
     pub fn validate(&self) -> Result<(), CommandError> {
-        match (&self.conversation_id, &self.to_user_id) {
-            (None, None) => {
-                return Err(CommandError::invalid(
-                    "message.send needs conversation_id or to_user_id",
-                ));
-            }
-            (Some(_), Some(_)) => {
-                return Err(CommandError::invalid(
-                    "message.send takes conversation_id or to_user_id, not both",
-                ));
-            }
-            _ => {}
+        let named = [
+            self.conversation_id.is_some(),
+            self.to_user_id.is_some(),
+            self.consultation_id.is_some(),
+        ];
+        if named.into_iter().filter(|is_named| *is_named).count() != 1 {
+            return Err(CommandError::invalid(
+                "message.send takes one of conversation_id, to_user_id and consultation_id",
+            ));
         }
         self.validate_body()
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Conversation, ConversationId, Mine, Presence, Timestamp, UserId,
+    Consultation, Conversation, ConversationId, Mine, Presence, Timestamp, UserId,
     event::{LoggedEvent, SessionWelcome},
     ids::MessageId,
 };
@@ -34,6 +34,10 @@ pub enum Reply {
     TokenRefreshed(TokenRefreshed),
     /// To `sync.resume`.
     Resumed(Resumed),
+    /// To `consultation.join`.
+    Joined(Box<Joined>),
+    /// To `consultation.start` and `consultation.end`.
+    Consultation(Box<ConsultationReply>),
     /// To a session's opening; sent as an event.
     Welcome(Box<SessionWelcome>),
 }
@@ -149,6 +153,22 @@ pub struct ResumedConversation {
     pub me: Mine,
     /// Every member's receipts that the caller may see.
     pub receipts: Vec<MemberReceipt>,
+}
+
+/// The room that was entered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// The consultation as it stands now.
+    pub consultation: Consultation,
+    /// Who is in the room, the caller included.
+    pub participants: Vec<UserId>,
+}
+
+/// A consultation as it stands now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsultationReply {
+    /// The consultation.
+    pub consultation: Consultation,
 }
 
 /// One member's watermarks.

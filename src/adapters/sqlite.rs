@@ -15,6 +15,7 @@
 //! The file can be looked at with the `sqlite3` tool while the server runs. For a copy use
 //! `VACUUM INTO`, or `.backup` within a read transaction: alone it starts again at each commit.
 
+mod aside;
 mod changes;
 mod checkpoint;
 mod fault;

@@ -28,9 +28,9 @@ pub(super) struct Fanout {
 
 struct Going {
     seq: u64,
-    event: SharedEvent,
+    event: Arc<SharedEvent>,
     /// For those from whom the members are hidden.
-    redacted: Option<SharedEvent>,
+    redacted: Option<Arc<SharedEvent>>,
     origin: Option<Arc<Outbox>>,
     next_member: usize,
     since: Instant,

@@ -2,14 +2,18 @@
 
 use actix::{AsyncContext, Context};
 use bedside_protocol::{
-    CommandError, Event, EventFrame, Reply, UserId, command::TypingSet, event::TypingChanged,
-    limits, reply::Empty,
+    CommandError, ConversationKind, Event, EventFrame, Reply, UserId, command::TypingSet,
+    event::TypingChanged, limits, reply::Empty,
 };
 use std::time::Duration;
 use tokio::time::Instant;
 
-use super::{ConversationActor, Stage};
-use crate::{caller::Caller, outbox::SharedEvent, rights::Verb};
+use super::{ConversationActor, Stage, state::MemberState};
+use crate::{
+    caller::Caller,
+    outbox::{Outbox, SharedEvent},
+    rights::Verb,
+};
 
 const TTL: Duration = Duration::from_millis(limits::TYPING_TTL_MS);
 
@@ -83,13 +87,24 @@ impl ConversationActor {
         ));
         // Checked for each reader at each event: a relation may have ended since they
         // subscribed.
+        let may_hear = |m: &MemberState| {
+            m.record.user_id != *user_id
+                && m.is_present()
+                && !state.is_hidden_from(m)
+                && m.related.is_some_and(|until| until.holds(now))
+        };
         self.shared.subscriptions.event(self.id, &event, |reader| {
-            reader != user_id
-                && state.member(reader).is_some_and(|m| {
-                    m.is_present()
-                        && !state.is_hidden_from(m)
-                        && m.related.is_some_and(|until| until.holds(now))
-                })
+            state.member(reader).is_some_and(may_hear)
         });
+        // Sockets of a kind that hears it without subscribing.
+        let (id, kind) = (self.id, state.kind);
+        let hears = |outbox: &Outbox| match kind {
+            ConversationKind::Direct if outbox.ambient().direct_typing => true,
+            ConversationKind::Consultation if outbox.ambient().consultation_typing => true,
+            _ => outbox.listens_to(id),
+        };
+        for member in state.members.iter().filter(|m| may_hear(m)) {
+            member.slot.event(&event, None, hears);
+        }
     }
 }

@@ -12,14 +12,21 @@
 //! 5. Watermarks only grow, whatever the order of the writes.
 //! 6. After an acknowledged delete no read returns the text, attachments or reactions.
 
+mod consultations;
 pub mod memory;
+mod notifications;
 pub mod page;
+
+pub use self::{
+    consultations::{ConsultationSelect, ConsultationStore, NewConsultation},
+    notifications::{NewNotification, NotificationMark, NotificationRecord, NotificationStore},
+};
 
 use async_trait::async_trait;
 use bedside_protocol::{
-    ClientMsgId, Conversation, ConversationId, ConversationKind, ConversationState, LoggedEvent,
-    MemberRole, Message, MessageId, RelationKind, Roles, Timestamp, UserId,
-    event::ConversationChanged,
+    ClientMsgId, Consultation, ConsultationStatus, Conversation, ConversationId, ConversationKind,
+    ConversationState, Event, LoggedEvent, MemberRole, Message, MessageId, RelationKind, Roles,
+    Timestamp, UserId, event::ConversationChanged,
 };
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -122,6 +129,16 @@ pub enum AppendBody {
         event: Box<ConversationChanged>,
         /// What is stored besides.
         effect: ChangeEffect,
+    },
+    /// The conversation's consultation begins or ends: its `status` becomes this one, and
+    /// `started_at` or `ended_at` the time of the entry.
+    Consultation {
+        /// As clients see it: `consultation.started` or `consultation.ended`.
+        event: Box<Event>,
+        /// The new status.
+        status: ConsultationStatus,
+        /// What the doctor noted; none leaves the notes as they are.
+        notes: Option<Arc<str>>,
     },
 }
 
@@ -227,6 +244,8 @@ pub struct Loaded {
     pub created_at: Timestamp,
     /// Whether it takes new messages.
     pub state: ConversationState,
+    /// Its consultation, if it is of that kind.
+    pub consultation: Option<Consultation>,
     /// The first seq that retention has kept.
     pub log_start_seq: u64,
     /// The last entry.
@@ -455,7 +474,7 @@ pub struct AuditRecord {
 
 /// Durable storage. See the module's text for its promises.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: ConsultationStore + NotificationStore {
     /// Changes only when seqs could repeat, as after a restore from back-up.
     fn epoch(&self) -> &str;
 
@@ -598,6 +617,7 @@ impl fmt::Debug for AppendBody {
             Self::Delete { .. } => "Delete",
             Self::React { .. } => "React",
             Self::Change { .. } => "Change",
+            Self::Consultation { .. } => "Consultation",
         })
     }
 }

@@ -5,7 +5,10 @@
 //! in a real store: `append` returns at once and the answer comes later.
 
 use async_trait::async_trait;
-use bedside_protocol::{ClientMsgId, ConversationId, MessageId, Roles, Timestamp, UserId};
+use bedside_protocol::{
+    ClientMsgId, Consultation, ConsultationId, ConversationId, MessageId, NotificationId, Roles,
+    Timestamp, UserId,
+};
 use parking_lot::{Condvar, Mutex};
 use std::{
     collections::VecDeque,
@@ -15,9 +18,11 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use crate::ports::store::{
-    Append, AppendSink, Appended, AuditRecord, ConversationKey, Conversations, Counts, Created,
-    Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation,
-    Revision, Select, SentRecord, Store, StoreError, StoreResult, memory::MemoryStore,
+    Append, AppendSink, Appended, AuditRecord, ConsultationSelect, ConsultationStore,
+    ConversationKey, Conversations, Counts, Created, Loaded, LogPage, LogRange, NewConsultation,
+    NewConversation, NewNotification, NotificationMark, NotificationRecord, NotificationStore,
+    PersonRecord, Preferences, Receipts, Relation, Revision, Select, SentRecord, Store, StoreError,
+    StoreResult, memory::MemoryStore,
 };
 
 /// What becomes of an append.
@@ -319,6 +324,42 @@ impl Inner {
             Fate::Full => Err(StoreError::Full),
         }
     }
+}
+
+macro_rules! relay_part {
+    ($port:ident; $($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
+        #[async_trait]
+        impl $port for Liar {
+            $(async fn $name(&self, $($arg: $ty),*) -> StoreResult<$out> {
+                self.pass(stringify!($name)).await?;
+                self.0.disk.memory.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+relay_part! {
+    ConsultationStore;
+    create_consultation(new: NewConsultation) -> ();
+    consultation(id: ConsultationId) -> Option<Consultation>;
+    consultations(select: ConsultationSelect) -> Vec<Consultation>;
+}
+
+relay_part! {
+    NotificationStore;
+    put_notifications(new: Vec<NewNotification>) -> Vec<bool>;
+    notifications(user_id: UserId, before: Option<NotificationId>, limit: usize)
+        -> Vec<NotificationRecord>;
+    unread_notifications(user_id: UserId) -> u64;
+    mark_notification(
+        id: NotificationId,
+        user_id: UserId,
+        mark: NotificationMark,
+        at: Timestamp
+    ) -> bool;
+    prune_notifications(before: Timestamp, limit: usize) -> usize;
+    settings(user_id: UserId) -> Option<String>;
+    put_settings(user_id: UserId, settings: String, at: Timestamp) -> ();
 }
 
 macro_rules! relay {

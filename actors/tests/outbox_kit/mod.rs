@@ -45,7 +45,7 @@ pub(crate) fn outbox() -> Arc<Outbox> {
     Outbox::new(&Short, Roles::NONE)
 }
 
-pub(crate) fn message(id: ConversationId, seq: u64, text: &str) -> SharedEvent {
+pub(crate) fn message(id: ConversationId, seq: u64, text: &str) -> std::sync::Arc<SharedEvent> {
     let message: Message = serde_json::from_value(serde_json::json!({
         "message_id": bedside_protocol::MessageId::new(), "sender_id": "s",
         "type": "text", "text": text, "created_at": "2026-01-01T00:00:00.000Z",
@@ -54,7 +54,7 @@ pub(crate) fn message(id: ConversationId, seq: u64, text: &str) -> SharedEvent {
     SharedEvent::new(EventFrame::logged(id, seq, Event::MessageCreated(message)))
 }
 
-pub(crate) fn typing(id: ConversationId) -> SharedEvent {
+pub(crate) fn typing(id: ConversationId) -> std::sync::Arc<SharedEvent> {
     SharedEvent::new(EventFrame::about(
         id,
         Event::TypingChanged(TypingChanged {

@@ -97,6 +97,7 @@ impl Pen<'_> {
                 };
                 self.insert_entry(append, EntryKind::React, &detail)
             }
+            AppendBody::Consultation { .. } => Err(Fault::Conflict),
             AppendBody::Change { event, effect } => {
                 self.change(conv, effect, append.seq)?;
                 let change = Some(json(event)?);

@@ -3,12 +3,14 @@
 //! Tests of actors run on it, and the contract suite holds it and the real stores to the same
 //! promises (but for the first: nothing here survives anything).
 
+mod aside;
 mod log;
 mod views;
 
 use async_trait::async_trait;
 use bedside_protocol::{
-    ClientMsgId, ConversationId, ConversationKind, MessageId, Roles, Timestamp, UserId,
+    ClientMsgId, Consultation, ConsultationStatus, ConversationId, ConversationKind, MessageId,
+    Roles, Timestamp, UserId,
 };
 use parking_lot::Mutex;
 use std::{
@@ -16,11 +18,14 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use self::log::{Log, What};
+use self::{
+    aside::Aside,
+    log::{Log, What},
+};
 use super::{
-    Append, AppendSink, Appended, AuditRecord, ConversationKey, Conversations, Counts, Created,
-    Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation,
-    Revision, Select, SentRecord, Store, StoreError, StoreResult,
+    Append, AppendBody, AppendSink, Appended, AuditRecord, ConversationKey, Conversations, Counts,
+    Created, Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts,
+    Relation, Revision, Select, SentRecord, Store, StoreError, StoreResult,
 };
 
 /// A store in memory.
@@ -42,6 +47,7 @@ struct State {
     last_seen: HashMap<UserId, Timestamp>,
     relations: BTreeMap<(UserId, UserId), Relation>,
     audit: Vec<AuditRecord>,
+    aside: Aside,
 }
 
 /// Answers on their way to the sinks, in the order of the appends.
@@ -72,6 +78,50 @@ impl State {
     fn member(&mut self, key: ConversationKey, id: &UserId) -> StoreResult<&mut log::MemberRow> {
         let log = self.log_mut(key)?;
         log.members.get_mut(id).ok_or(StoreError::Conflict)
+    }
+}
+
+/// What an entry changes about its conversation's consultation.
+struct ConsultationChange {
+    conversation_id: ConversationId,
+    status: ConsultationStatus,
+    notes: Option<String>,
+    at: Timestamp,
+}
+
+fn consultation_change(append: &Append) -> Option<ConsultationChange> {
+    let AppendBody::Consultation { status, notes, .. } = &append.body else {
+        return None;
+    };
+    Some(ConsultationChange {
+        conversation_id: append.conversation_id,
+        status: *status,
+        notes: notes.as_deref().map(str::to_owned),
+        at: append.at,
+    })
+}
+
+impl State {
+    fn change_consultation(&mut self, change: ConsultationChange) {
+        let mut all = self.aside.consultations.values_mut();
+        let Some(consultation) = all.find(|c| c.conversation_id == change.conversation_id) else {
+            return;
+        };
+        consultation.status = change.status;
+        consultation.updated_at = change.at;
+        if change.status == ConsultationStatus::InProgress {
+            consultation.started_at = Some(change.at);
+        } else {
+            consultation.ended_at = Some(change.at);
+        }
+        if change.notes.is_some() {
+            consultation.notes = change.notes;
+        }
+    }
+
+    fn consultation_of(&self, id: ConversationId) -> Option<&Consultation> {
+        let mut all = self.aside.consultations.values();
+        all.find(|c| c.conversation_id == id)
     }
 }
 
@@ -139,10 +189,14 @@ impl Store for MemoryStore {
         let (conversation_id, seq) = (append.conversation_id, append.seq);
         {
             let mut state = self.state.lock();
-            let result = state
-                .writable()
-                .and_then(|state| state.log_mut(append.key))
-                .and_then(|log| log.append(append));
+            let change = consultation_change(&append);
+            let result = state.writable().and_then(|state| {
+                state.log_mut(append.key)?.append(append)?;
+                if let Some(change) = change {
+                    state.change_consultation(change);
+                }
+                Ok(())
+            });
             let appended = Appended {
                 conversation_id,
                 seq,

@@ -160,6 +160,7 @@ fn conversation(conn: &Connection, user: i64, one: &Membership) -> Result<Conver
         kind: Named::read(row, 0)?,
         title: row.get(1)?,
         patient_id: optional_user_id(row, 2)?,
+        consultation_id: None,
         created_by: user_id(row, 3)?,
         created_at: time(row, 4)?,
         state: Named::read(row, 5)?,

@@ -38,6 +38,7 @@ pub(crate) fn load(conn: &Connection, id: ConversationId) -> Result<Option<Loade
         created_by: user_id(row, 4)?,
         created_at: time(row, 5)?,
         state: Named::read(row, 6)?,
+        consultation: None,
         log_start_seq,
         head,
         members: members(conn, conv)?,

@@ -57,6 +57,7 @@ pub(super) enum What {
         on: bool,
     },
     Change(ConversationChanged),
+    Consultation(Event),
 }
 
 #[derive(Clone, Copy)]
@@ -179,6 +180,7 @@ impl Log {
                 self.change(effect, append.seq)?;
                 What::Change(*event)
             }
+            AppendBody::Consultation { event, .. } => What::Consultation(*event),
         };
         self.entries.push(Entry {
             at: append.at,
@@ -287,6 +289,7 @@ impl Log {
                 })
             }
             What::Change(changed) => Event::ConversationChanged(changed.clone()),
+            What::Consultation(event) => event.clone(),
         };
         LoggedEvent { seq, event }
     }

@@ -1,0 +1,78 @@
+//! What the actors need of durable storage for notifications and for people's settings.
+
+use async_trait::async_trait;
+use bedside_protocol::{Notification, NotificationId, Timestamp, UserId};
+
+use super::StoreResult;
+
+/// A notification to be stored.
+#[derive(Clone, Debug)]
+pub struct NewNotification {
+    /// What it says.
+    pub notification: Notification,
+    /// The publisher's own name of it: one per user is stored, for as long as it is kept.
+    pub dedupe_key: Option<String>,
+}
+
+/// A notification as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotificationRecord {
+    /// What it says.
+    pub notification: Notification,
+    /// When it was seen.
+    pub read_at: Option<Timestamp>,
+    /// When it reached a device.
+    pub acked_at: Option<Timestamp>,
+}
+
+/// What happened to a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotificationMark {
+    /// It reached a device.
+    Acked,
+    /// It was seen.
+    Read,
+}
+
+/// Durable storage of notifications and settings.
+#[async_trait]
+pub trait NotificationStore: Send + Sync {
+    /// Stores these, in one transaction. For each whether it is new: false for one whose user
+    /// and `dedupe_key` were there already, of which nothing is written.
+    async fn put_notifications(&self, new: Vec<NewNotification>) -> StoreResult<Vec<bool>>;
+
+    /// A user's notifications, the newest id first; only those with a smaller id than `before`.
+    async fn notifications(
+        &self,
+        user_id: UserId,
+        before: Option<NotificationId>,
+        limit: usize,
+    ) -> StoreResult<Vec<NotificationRecord>>;
+
+    /// How many of a user's notifications have not been seen.
+    async fn unread_notifications(&self, user_id: UserId) -> StoreResult<u64>;
+
+    /// Marks a notification of this user; the first mark of each kind stands. False when the
+    /// user has none of this id.
+    async fn mark_notification(
+        &self,
+        id: NotificationId,
+        user_id: UserId,
+        mark: NotificationMark,
+        at: Timestamp,
+    ) -> StoreResult<bool>;
+
+    /// Deletes at most `limit` notifications that were made before `before`; how many.
+    async fn prune_notifications(&self, before: Timestamp, limit: usize) -> StoreResult<usize>;
+
+    /// A user's settings: JSON that only its writer understands.
+    async fn settings(&self, user_id: UserId) -> StoreResult<Option<String>>;
+
+    /// Replaces a user's settings.
+    async fn put_settings(
+        &self,
+        user_id: UserId,
+        settings: String,
+        at: Timestamp,
+    ) -> StoreResult<()>;
+}
