@@ -11,5 +11,6 @@ pub mod key_file;
 pub mod metrics;
 pub mod page;
 pub mod server;
+pub mod socketio;
 pub mod telemetry;
 pub mod ws;
