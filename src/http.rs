@@ -28,6 +28,7 @@
 //! (`demo`).
 
 mod auth;
+mod clinic;
 mod contacts;
 mod conversations;
 mod cors;
@@ -96,6 +97,7 @@ fn native(cfg: &mut web::ServiceConfig) {
         .configure(unread::routes)
         .configure(tickets::routes)
         .configure(relations::routes)
+        .configure(clinic::routes)
         .configure(users::routes)
         .default_service(web::to(nothing_here));
 }
