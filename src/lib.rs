@@ -12,5 +12,6 @@ pub mod metrics;
 pub mod page;
 pub mod seeds;
 pub mod server;
+pub mod socketio;
 pub mod telemetry;
 pub mod ws;
