@@ -5,6 +5,7 @@
 
 mod aside;
 mod log;
+mod numbered;
 mod views;
 
 use async_trait::async_trait;
