@@ -55,7 +55,7 @@ mod view;
 pub use edge::edge;
 pub use parts::{
     Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssueTicket, IssuedTicket, NoHttpMetrics,
-    NoScopes, TokenScopes,
+    NoScopes, NotifyRoom, TokenScopes,
 };
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};

@@ -12,8 +12,9 @@ use actix_web::{
     middleware::from_fn,
     test::{self, TestRequest},
 };
-use bedside::http::{
-    self, Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssuedTicket, TokenScopes,
+use bedside::{
+    http::{self, Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssuedTicket, TokenScopes},
+    seeds::Shown,
 };
 use bedside_actors::{
     node::{Node, NodeConfig},
@@ -205,6 +206,8 @@ pub(crate) fn parts(
         metrics_text: Arc::new(|| "up 1\n".to_owned()),
         metrics_allowed: Arc::new(move |_| metrics_allowed),
         demo: options.demo.then(|| Arc::new(Demo) as Arc<dyn DemoLogin>),
+        shown: Arc::new(Shown::default()),
+        notify_room: Arc::new(|_, _| {}),
         http_metrics: counted.clone(),
     };
     (parts, store, clock, counted)

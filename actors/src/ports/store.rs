@@ -132,10 +132,12 @@ pub enum AppendBody {
         /// What is stored besides.
         effect: ChangeEffect,
     },
-    /// The conversation's consultation begins or ends: its `status` becomes this one, and
-    /// `started_at` or `ended_at` the time of the entry.
+    /// The conversation's consultation begins or ends: its `status` becomes this one,
+    /// `started_at` (of one that goes on) or `ended_at` (of one that is over) the time of the
+    /// entry, and so does `updated_at`. A [`StoreError::Conflict`] in a conversation without one.
     Consultation {
-        /// As clients see it: `consultation.started` or `consultation.ended`.
+        /// As clients see it: `consultation.started` or `consultation.ended`. Any other is a
+        /// [`StoreError::Conflict`].
         event: Box<Event>,
         /// The new status.
         status: ConsultationStatus,
