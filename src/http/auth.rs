@@ -55,6 +55,23 @@ impl Bearer {
         }
     }
 
+    /// Checks that the bearer runs the directory: an admin, or one of the clinic's systems.
+    pub(crate) fn require_admin(&self) -> Result<(), CommandError> {
+        let roles = self.identity.roles;
+        if roles.has(Role::Admin) || roles.has(Role::Service) {
+            Ok(())
+        } else {
+            Err(CommandError::forbidden(
+                "this takes the role admin or service",
+            ))
+        }
+    }
+
+    /// The bearer as a person who asks something of the node.
+    pub(crate) fn caller(&self) -> Caller {
+        caller(&self.identity)
+    }
+
     fn may_write_directory(&self, parts: &HttpParts) -> bool {
         let roles = self.identity.roles;
         let has_scope = || {
@@ -90,6 +107,15 @@ fn is_system(roles: Roles) -> bool {
     roles == Roles::from(Role::Service)
 }
 
+fn caller(identity: &SessionIdentity) -> Caller {
+    Caller {
+        user_id: identity.user_id.clone(),
+        name: Arc::clone(&identity.name),
+        roles: identity.roles,
+        origin: None,
+    }
+}
+
 impl FromRequest for Bearer {
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
@@ -120,13 +146,7 @@ impl Me {
                 "this is for people; the token's roles have no rights here",
             ));
         }
-        let caller = Caller {
-            user_id: identity.user_id.clone(),
-            name: Arc::clone(&identity.name),
-            roles: identity.roles,
-            origin: None,
-        };
-        Ok((Self(caller), identity))
+        Ok((Self(caller(&identity)), identity))
     }
 }
 

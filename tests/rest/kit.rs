@@ -146,7 +146,8 @@ pub(crate) struct Api {
     call: Box<Call>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) clock: Arc<ManualClock>,
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) shown: Arc<Shown>,
     pub(crate) counted: Arc<Counted>,
 }
 
@@ -220,7 +221,7 @@ impl Api {
 
     pub(crate) async fn with(options: Options) -> Self {
         let (parts, store, clock, counted) = parts(&options);
-        let node = Arc::clone(&parts.node);
+        let (node, shown) = (Arc::clone(&parts.node), Arc::clone(&parts.shown));
         let app = App::new()
             .wrap(from_fn(http::edge))
             .configure(|cfg| http::configure(cfg, parts));
@@ -234,6 +235,7 @@ impl Api {
             store,
             clock,
             node,
+            shown,
             counted,
         }
     }

@@ -2,9 +2,11 @@
 
 mod kit;
 
+mod clinic;
 mod contacts;
 mod conversations;
 mod demo;
+mod directory;
 mod edge;
 mod health;
 mod identity;
