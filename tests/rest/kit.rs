@@ -430,6 +430,29 @@ impl Answer {
         self.body
     }
 
+    /// Asserts that it is `{success: true, data}` with this status and gives the data.
+    #[track_caller]
+    pub(crate) fn data(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        let Value::Object(mut body) = self.body else {
+            panic!("not an object: {}", self.text);
+        };
+        assert_eq!(body.remove("success"), Some(json!(true)), "{}", self.text);
+        let data = body.remove("data").expect("has data");
+        assert!(body.is_empty(), "{}", self.text);
+        data
+    }
+
+    /// Asserts that it is `{success: false, message}` with this status and gives the message.
+    #[track_caller]
+    pub(crate) fn plainly(self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        let message = self.body["message"].as_str().unwrap_or("").to_owned();
+        assert!(!message.is_empty(), "{}", self.text);
+        assert_eq!(self.body, json!({"success": false, "message": message}));
+        message
+    }
+
     /// Asserts that it is a whole problem document with this code and the code's own status.
     #[track_caller]
     pub(crate) fn refused(self, code: &str) -> Value {
