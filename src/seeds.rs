@@ -6,10 +6,12 @@
 //! |---|---|
 //! | `id` | ids that are numbers where they look like one (seed 000) |
 //! | `chat` | people and direct messages (seed 004) |
+//! | `clinic` | chats, participants and messages (seed 003) |
 //! | `consultations` | consultations and their messages (seed 000) |
 //! | `shown` | how far each person has been sent each conversation: what "all up to now" means |
 
 pub mod chat;
+pub mod clinic;
 pub mod consultations;
 pub mod id;
 pub mod shown;

@@ -20,6 +20,7 @@ mod changes;
 mod checkpoint;
 mod fault;
 mod fold;
+mod numbered;
 mod open;
 mod pen;
 mod queue;
