@@ -1,6 +1,6 @@
 //! Seed 004: `/chat`, `/users` and `/doctors`.
 
-use bedside_protocol::{RelationKind, Timestamp, limits::PRESENCE_WATCH_MAX};
+use bedside_protocol::{RelationKind, Role, Timestamp, limits::PRESENCE_WATCH_MAX};
 use serde_json::{Value, json};
 
 use crate::kit::{Api, DOCTOR, NOW_MS, NURSE, PATIENT, SERVICE, STRANGER};
@@ -359,6 +359,24 @@ async fn presence_is_for_contacts_and_everyone_else_is_offline() {
     ask(json!(many)).await.data(200);
     let more: Vec<_> = (0..=PRESENCE_WATCH_MAX).map(|n| format!("u{n}")).collect();
     ask(json!(more)).await.plainly(413);
+}
+
+#[actix_web::test]
+async fn a_contact_with_an_open_socket_is_online_to_contacts_alone() {
+    let api = acquainted().await;
+    let stranger = "patient:p9";
+    api.know(&[stranger]).await;
+    let _socket = api.connect("d1", Role::Doctor).await;
+    let is_online = async |token: &str| {
+        let body = json!({"userIds": ["d1"]});
+        let asked = api.post("/chat/online-status").by(token).json(body).await;
+        asked.data(200) == json!([{"userId": "d1", "isOnline": true}])
+    };
+    // It is noted behind the socket's welcome.
+    while !is_online(PATIENT).await {
+        tokio::task::yield_now().await;
+    }
+    assert!(!is_online(stranger).await);
 }
 
 #[actix_web::test]

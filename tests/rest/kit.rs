@@ -23,6 +23,7 @@ use bedside_actors::{
         identity::{Identities, SessionIdentity},
         store::{BodyHash, Relation, Store, memory::MemoryStore},
     },
+    testkit::client::Client,
 };
 use bedside_protocol::{
     CommandError, ErrorCode, MessageSend, Person, RelationKind, Role, Timestamp, UserId,
@@ -293,6 +294,11 @@ impl Api {
             until: None,
         };
         self.node.put_relation(relation).await.expect("is stored");
+    }
+
+    /// Opens a socket as somebody; it stays open for as long as it is held.
+    pub(crate) async fn connect(&self, id: &str, role: Role) -> Client {
+        Client::open(&self.node, id, role).await
     }
 
     /// Makes a conversation and gives its path.
