@@ -44,6 +44,7 @@
 mod answer;
 mod auth;
 mod chat;
+mod clinic;
 mod contacts;
 mod conversations;
 mod cors;
@@ -113,6 +114,7 @@ fn native(cfg: &mut web::ServiceConfig) {
         .configure(unread::routes)
         .configure(tickets::routes)
         .configure(relations::routes)
+        .configure(clinic::routes)
         .configure(users::routes)
         .default_service(web::to(nothing_here));
 }
