@@ -24,10 +24,26 @@
 //! | `/users/me` | GET, PUT | `users` |
 //! | `/users/{id}` | PUT | `users` |
 //!
+//! The seeds' own paths, outside `/api/v1`; errors there are `{success: false, message}`:
+//!
+//! | path | methods | file |
+//! |---|---|---|
+//! | `/chat/conversations` | GET list | `chat` |
+//! | `/chat/conversations/{user_id}` | GET page | `chat` |
+//! | `/chat/conversations/{user_id}/read` | PUT | `chat` |
+//! | `/chat/unread-count` | GET | `chat` |
+//! | `/chat/online-status` | POST | `chat` |
+//! | `/chat/search` | GET | `chat` |
+//! | `/users/send-message` | POST, for patients | `chat` |
+//! | `/users/conversations...`, `/users/unread-count` | as `/chat`, for patients | `chat` |
+//! | `/doctors/patients/{user_id}/messages` | GET page, POST, for doctors | `chat` |
+//!
 //! Besides: `/health`, `/api/health`, `/ready`, `/metrics` (`health`), `/demo`, `/demo/login`
 //! (`demo`).
 
+mod answer;
 mod auth;
+mod chat;
 mod clinic;
 mod contacts;
 mod conversations;
@@ -80,6 +96,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, parts: HttpParts) {
         .app_data(auth::path_config())
         .configure(health::routes)
         .configure(demo::routes)
+        .configure(chat::routes)
         .service(web::scope("/api/v1").configure(native))
         .default_service(web::to(nothing_here));
 }

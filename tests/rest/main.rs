@@ -2,6 +2,9 @@
 
 mod kit;
 
+mod chat;
+mod chat_pages;
+mod chat_search;
 mod clinic;
 mod contacts;
 mod conversations;

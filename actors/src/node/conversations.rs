@@ -45,9 +45,27 @@ impl Node {
                 created: false,
             });
         }
+        self.may_write_to(caller, &other).await?;
+        let member_ids = vec![caller.user_id.clone(), other];
+        self.make(
+            caller,
+            ConversationKind::Direct,
+            String::new(),
+            None,
+            member_ids,
+        )
+        .await
+    }
+
+    /// Whether the caller may write to somebody directly, by the relations of now.
+    ///
+    /// # Errors
+    /// `forbidden` when not, `not_found` for somebody who is not known, `unavailable`.
+    pub async fn may_write_to(&self, caller: &Caller, other: &UserId) -> Result<(), CommandError> {
+        let store = &self.shared.store;
         let now = self.shared.clock.now();
         let me = party(caller);
-        let them = self.known_person(&other).await?;
+        let them = self.known_person(other).await?;
         let them = Party {
             user_id: them.user_id,
             roles: them.roles,
@@ -60,15 +78,7 @@ impl Node {
                 "you may not write to this person directly",
             ));
         }
-        let member_ids = vec![caller.user_id.clone(), other];
-        self.make(
-            caller,
-            ConversationKind::Direct,
-            String::new(),
-            None,
-            member_ids,
-        )
-        .await
+        Ok(())
     }
 
     async fn known_person(&self, user_id: &UserId) -> Result<PersonRecord, CommandError> {
