@@ -1,7 +1,10 @@
 //! `/api/v1/users` and `/api/v1/users/{id}`: who may look, list and delete.
 
-use bedside_actors::ports::store::Store as _;
-use bedside_protocol::{RelationKind, Roles};
+use bedside_actors::{
+    ports::{identity::SessionIdentity, store::Store as _},
+    testkit::client::{Client, identity},
+};
+use bedside_protocol::{CloseCode, RelationKind, Role, Roles};
 use serde_json::{Value, json};
 
 use crate::kit::{Api, DOCTOR, NURSE, PATIENT, SERVICE, STRANGER, user};
@@ -105,13 +108,24 @@ async fn an_admin_lists_people_by_page_and_role() {
 async fn a_deleted_user_loses_roles_and_relations_and_keeps_their_history() {
     let api = Api::start().await;
     let direct = api.direct().await;
-    api.know(&[NURSE, ADMIN]).await;
+    api.know(&[NURSE, ADMIN, STRANGER]).await;
     api.relate("p1", "n1", RelationKind::Clinician).await;
     api.say(&direct, DOCTOR, "hello").await;
-    let staff = json!({"kind": "direct", "member_ids": ["n1"]});
+    // This one rests on what the two are, and on no relation.
+    let staff = json!({"kind": "direct", "member_ids": ["d9"]});
     let staff = api.conversation(DOCTOR, staff).await;
+    api.say(&staff, STRANGER, "hello").await;
+    let named = SessionIdentity {
+        name: "Name of d1".into(),
+        ..identity("d1", Role::Doctor)
+    };
+    let mut device = Client::open_as(&api.node, named).await;
+    let mut other = Client::open(&api.node, "n1", Role::Nurse).await;
     let done = api.delete(&of("d1")).by(ADMIN).await.ok();
     assert_eq!(done, json!({"message": "User deleted"}));
+    assert_eq!(device.close_code().await, CloseCode::Revoked);
+    other.glance().await;
+    assert!(!other.outbox().is_closed());
     let row = api.get(&of("d1")).by(ADMIN).await.ok();
     assert_eq!(row["isActive"], false);
     assert_eq!(row["role"], Value::Null);
@@ -123,7 +137,7 @@ async fn a_deleted_user_loses_roles_and_relations_and_keeps_their_history() {
     assert_eq!(left, ["n1"]);
     assert!(!ids(&api.get(USERS).by(ADMIN).await.ok()).contains(&"d1"));
     // What rested on it is read-only, and still there.
-    for (path, token) in [(&direct, PATIENT), (&staff, NURSE)] {
+    for (path, token) in [(&direct, PATIENT), (&staff, STRANGER)] {
         let send = api.post(&format!("{path}/messages")).by(token);
         send.json(json!({"text": "are you there?"}))
             .await

@@ -3,7 +3,7 @@
 
 use actix_web::{HttpResponse, rt, web};
 use bedside_actors::ports::store::PersonRecord;
-use bedside_protocol::{CommandError, Role, Roles, UserId};
+use bedside_protocol::{CloseCode, CommandError, Role, Roles, UserId};
 use serde::Deserialize;
 
 use super::{User, audit, stored};
@@ -105,6 +105,7 @@ async fn remove(parts: Parts, by: UserId, person: PersonRecord) -> Result<(), Pr
     };
     node.store().put_person(without_roles).await?;
     audit(&parts, &by, "user.delete", &user_id).await?;
+    node.end_sessions(&user_id, CloseCode::Revoked);
     for relation in node.store().relations_of(user_id.clone()).await? {
         node.delete_relation(relation.patient_id, relation.user_id)
             .await?;
