@@ -55,6 +55,25 @@ impl Bearer {
         }
     }
 
+    /// Checks that the bearer is one of the clinic's systems.
+    pub(crate) fn require_service(&self) -> Result<(), CommandError> {
+        if self.identity.roles.has(Role::Service) {
+            Ok(())
+        } else {
+            Err(CommandError::forbidden("this takes the role service"))
+        }
+    }
+
+    /// As whom the node knows the bearer.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller {
+            user_id: self.identity.user_id.clone(),
+            name: Arc::clone(&self.identity.name),
+            roles: self.identity.roles,
+            origin: None,
+        }
+    }
+
     fn may_write_directory(&self, parts: &HttpParts) -> bool {
         let roles = self.identity.roles;
         let has_scope = || {
@@ -114,18 +133,14 @@ impl Me {
     }
 
     fn of(request: &HttpRequest) -> Result<(Self, SessionIdentity), CommandError> {
-        let identity = Bearer::of(request)?.identity;
+        let bearer = Bearer::of(request)?;
+        let caller = bearer.caller();
+        let identity = bearer.identity;
         if identity.roles.is_empty() || is_system(identity.roles) {
             return Err(CommandError::forbidden(
                 "this is for people; the token's roles have no rights here",
             ));
         }
-        let caller = Caller {
-            user_id: identity.user_id.clone(),
-            name: Arc::clone(&identity.name),
-            roles: identity.roles,
-            origin: None,
-        };
         Ok((Self(caller), identity))
     }
 }
