@@ -60,6 +60,7 @@
 mod answer;
 mod auth;
 mod chat;
+mod clinic;
 mod consultations;
 mod contacts;
 mod conversations;
@@ -137,6 +138,7 @@ fn native(cfg: &mut web::ServiceConfig) {
         .configure(tickets::routes)
         .configure(notifications::routes)
         .configure(relations::routes)
+        .configure(clinic::routes)
         .configure(users::routes)
         .default_service(web::to(nothing_here));
 }

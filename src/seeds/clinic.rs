@@ -303,7 +303,9 @@ impl Participant {
     }
 }
 
-fn is_muted(me: &Mine, now: Timestamp) -> bool {
+/// Whether the viewer has muted a conversation.
+#[must_use]
+pub fn is_muted(me: &Mine, now: Timestamp) -> bool {
     me.muted_until.is_some_and(|until| now < until)
 }
 

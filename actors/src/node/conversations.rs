@@ -12,8 +12,8 @@ use std::sync::Arc;
 use super::Node;
 use crate::{
     caller::Caller,
-    conversation::direct_until,
-    ports::store::{Created, NewConversation, NewMember, PersonRecord, Select, StoreError},
+    conversation::{direct_until, redact},
+    ports::store::{Created, Listed, NewConversation, NewMember, PersonRecord, Select, StoreError},
     resume::{self, storage_error},
     rights::{self, Party},
 };
@@ -260,6 +260,42 @@ impl Node {
             .await
             .map_err(fault)?;
         Ok(resume::page_of(page.rows, page.has_more, caller))
+    }
+
+    /// All conversations that the caller is or was in, newest activity first, as far as it takes
+    /// to count and sort them.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn listed(&self, caller: &Caller) -> Result<Vec<Listed>, CommandError> {
+        let store = &self.shared.store;
+        let mut listed = store.listed(caller.user_id.clone()).await.map_err(fault)?;
+        listed.retain(|one| !resume::is_closed_to(one.kind, caller));
+        Ok(listed)
+    }
+
+    /// These conversations as the caller sees them, in any order; those that are none of the
+    /// caller's are left out.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn conversations_of(
+        &self,
+        caller: &Caller,
+        ids: Vec<ConversationId>,
+    ) -> Result<Vec<Conversation>, CommandError> {
+        let found = self
+            .shared
+            .store
+            .conversations(caller.user_id.clone(), Select::Ids(ids))
+            .await
+            .map_err(fault)?;
+        let mut rows = found.rows;
+        rows.retain(|row| !resume::is_closed_to(row.kind, caller));
+        for row in &mut rows {
+            redact(row, &caller.user_id);
+        }
+        Ok(rows)
     }
 
     /// One conversation as the caller sees it.

@@ -6,7 +6,8 @@ use super::fixture::{Fixture, user};
 use crate::ports::store::{NewNotification, NotificationMark, NotificationRecord, StoreError};
 
 /// A notification made `at` seconds into the case.
-fn of(fx: &Fixture, user_id: &str, at: i64) -> Notification {
+#[must_use]
+pub fn of(fx: &Fixture, user_id: &str, at: i64) -> Notification {
     Notification {
         notification_id: NotificationId::new(),
         user_id: user(user_id),

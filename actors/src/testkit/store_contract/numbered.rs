@@ -128,7 +128,7 @@ pub async fn pages_cover_the_log_once(fx: Fixture) {
 }
 
 pub async fn everything_of_a_user_is_listed(fx: Fixture) {
-    let mut rooms = vec![
+    let mut rooms = [
         fx.room(&["d1", "p1"]).await,
         fx.room(&["d1", "p1"]).await,
         fx.room(&["d2"]).await,

@@ -18,8 +18,8 @@ use crate::adapters::sqlite::{
     fault::Fault,
     pen::find_user,
     values::{
-        Named, conversation_id, count, optional_count, optional_user_id, preferences, receipts,
-        time, user_id,
+        Named, conversation_id, count, optional_consultation_id, optional_count, optional_user_id,
+        preferences, receipts, time, user_id,
     },
 };
 
@@ -168,9 +168,10 @@ fn by_id(
 
 fn conversation(conn: &Connection, user: i64, one: &Membership) -> Result<Conversation, Fault> {
     let sql = "SELECT c.title, p.user_id, b.user_id, c.created_at, c.state,
-            c.log_start_seq
+            c.log_start_seq, n.consultation_id
         FROM conversations c JOIN users b ON b.key = c.created_by
         LEFT JOIN users p ON p.key = c.patient
+        LEFT JOIN consultations n ON n.conv = c.key
         WHERE c.key = ?1";
     let mut read = conn.prepare_cached(sql)?;
     let mut rows = read.query([one.conv])?;
@@ -182,7 +183,7 @@ fn conversation(conn: &Connection, user: i64, one: &Membership) -> Result<Conver
         kind: one.kind,
         title: row.get(0)?,
         patient_id: optional_user_id(row, 1)?,
-        consultation_id: None,
+        consultation_id: optional_consultation_id(row, 6)?,
         created_by: user_id(row, 2)?,
         created_at: time(row, 3)?,
         state: Named::read(row, 4)?,
