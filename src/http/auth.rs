@@ -55,6 +55,15 @@ impl Bearer {
         }
     }
 
+    /// Checks that the bearer is one of the clinic's systems.
+    pub(crate) fn require_service(&self) -> Result<(), CommandError> {
+        if self.identity.roles.has(Role::Service) {
+            Ok(())
+        } else {
+            Err(CommandError::forbidden("this takes the role service"))
+        }
+    }
+
     /// Checks that the bearer runs the directory: an admin, or one of the clinic's systems.
     pub(crate) fn require_admin(&self) -> Result<(), CommandError> {
         let roles = self.identity.roles;
@@ -140,13 +149,15 @@ impl Me {
     }
 
     fn of(request: &HttpRequest) -> Result<(Self, SessionIdentity), CommandError> {
-        let identity = Bearer::of(request)?.identity;
+        let bearer = Bearer::of(request)?;
+        let caller = bearer.caller();
+        let identity = bearer.identity;
         if identity.roles.is_empty() || is_system(identity.roles) {
             return Err(CommandError::forbidden(
                 "this is for people; the token's roles have no rights here",
             ));
         }
-        Ok((Self(caller(&identity)), identity))
+        Ok((Self(caller), identity))
     }
 }
 
