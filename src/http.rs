@@ -24,10 +24,27 @@
 //! | `/users/me` | GET, PUT | `users` |
 //! | `/users/{id}` | PUT | `users` |
 //!
+//! The seeds' own paths, outside `/api/v1`; errors there are `{success: false, message}`:
+//!
+//! | path | methods | file |
+//! |---|---|---|
+//! | `/chat/conversations` | GET list | `chat` |
+//! | `/chat/conversations/{user_id}` | GET page | `chat` |
+//! | `/chat/conversations/{user_id}/read` | PUT | `chat` |
+//! | `/chat/unread-count` | GET | `chat` |
+//! | `/chat/online-status` | POST | `chat` |
+//! | `/chat/search` | GET | `chat` |
+//! | `/users/send-message` | POST, for patients | `chat` |
+//! | `/users/conversations...`, `/users/unread-count` | as `/chat`, for patients | `chat` |
+//! | `/doctors/patients/{user_id}/messages` | GET page, POST, for doctors | `chat` |
+//!
 //! Besides: `/health`, `/api/health`, `/ready`, `/metrics` (`health`), `/demo`, `/demo/login`
 //! (`demo`).
 
+mod answer;
 mod auth;
+mod chat;
+mod clinic;
 mod contacts;
 mod conversations;
 mod cors;
@@ -54,7 +71,7 @@ mod view;
 pub use edge::edge;
 pub use parts::{
     Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssueTicket, IssuedTicket, NoHttpMetrics,
-    NoScopes, TokenScopes,
+    NoScopes, NotifyRoom, TokenScopes,
 };
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
@@ -79,6 +96,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, parts: HttpParts) {
         .app_data(auth::path_config())
         .configure(health::routes)
         .configure(demo::routes)
+        .configure(chat::routes)
         .service(web::scope("/api/v1").configure(native))
         .default_service(web::to(nothing_here));
 }
@@ -96,6 +114,7 @@ fn native(cfg: &mut web::ServiceConfig) {
         .configure(unread::routes)
         .configure(tickets::routes)
         .configure(relations::routes)
+        .configure(clinic::routes)
         .configure(users::routes)
         .default_service(web::to(nothing_here));
 }

@@ -22,6 +22,7 @@ mod consultations;
 mod fault;
 mod fold;
 mod notifications;
+mod numbered;
 mod open;
 mod pen;
 mod queue;

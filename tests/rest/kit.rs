@@ -12,8 +12,9 @@ use actix_web::{
     middleware::from_fn,
     test::{self, TestRequest},
 };
-use bedside::http::{
-    self, Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssuedTicket, TokenScopes,
+use bedside::{
+    http::{self, Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssuedTicket, TokenScopes},
+    seeds::Shown,
 };
 use bedside_actors::{
     node::{Node, NodeConfig},
@@ -22,6 +23,7 @@ use bedside_actors::{
         identity::{Identities, SessionIdentity},
         store::{BodyHash, Relation, Store, memory::MemoryStore},
     },
+    testkit::client::Client,
 };
 use bedside_protocol::{
     CommandError, ErrorCode, MessageSend, Person, RelationKind, Role, Timestamp, UserId,
@@ -205,6 +207,8 @@ pub(crate) fn parts(
         metrics_text: Arc::new(|| "up 1\n".to_owned()),
         metrics_allowed: Arc::new(move |_| metrics_allowed),
         demo: options.demo.then(|| Arc::new(Demo) as Arc<dyn DemoLogin>),
+        shown: Arc::new(Shown::default()),
+        notify_room: Arc::new(|_, _| {}),
         http_metrics: counted.clone(),
     };
     (parts, store, clock, counted)
@@ -290,6 +294,11 @@ impl Api {
             until: None,
         };
         self.node.put_relation(relation).await.expect("is stored");
+    }
+
+    /// Opens a socket as somebody; it stays open for as long as it is held.
+    pub(crate) async fn connect(&self, id: &str, role: Role) -> Client {
+        Client::open(&self.node, id, role).await
     }
 
     /// Makes a conversation and gives its path.
@@ -425,6 +434,29 @@ impl Answer {
     pub(crate) fn created(self) -> Value {
         assert_eq!(self.status, StatusCode::CREATED, "{}", self.text);
         self.body
+    }
+
+    /// Asserts that it is `{success: true, data}` with this status and gives the data.
+    #[track_caller]
+    pub(crate) fn data(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        let Value::Object(mut body) = self.body else {
+            panic!("not an object: {}", self.text);
+        };
+        assert_eq!(body.remove("success"), Some(json!(true)), "{}", self.text);
+        let data = body.remove("data").expect("has data");
+        assert!(body.is_empty(), "{}", self.text);
+        data
+    }
+
+    /// Asserts that it is `{success: false, message}` with this status and gives the message.
+    #[track_caller]
+    pub(crate) fn plainly(self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        let message = self.body["message"].as_str().unwrap_or("").to_owned();
+        assert!(!message.is_empty(), "{}", self.text);
+        assert_eq!(self.body, json!({"success": false, "message": message}));
+        message
     }
 
     /// Asserts that it is a whole problem document with this code and the code's own status.

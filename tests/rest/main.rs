@@ -2,6 +2,9 @@
 
 mod kit;
 
+mod chat;
+mod chat_pages;
+mod chat_search;
 mod contacts;
 mod conversations;
 mod demo;

@@ -264,6 +264,8 @@ impl Twins {
             };
             let listed = a.conversations(who.clone(), select()).await;
             assert_eq!(listed, b.conversations(who.clone(), select()).await);
+            let listed = a.listed(who.clone()).await;
+            assert_eq!(listed, b.listed(who.clone()).await);
             let total = a.unread_total(who.clone()).await;
             assert_eq!(total, b.unread_total(who.clone()).await);
             let held = || ConsultationSelect {

@@ -15,11 +15,13 @@
 mod consultations;
 pub mod memory;
 mod notifications;
+pub mod numbered;
 pub mod page;
 
 pub use self::{
     consultations::{ConsultationSelect, ConsultationStore, NewConsultation},
     notifications::{NewNotification, NotificationMark, NotificationRecord, NotificationStore},
+    numbered::{Listed, Located, NumberedStore, Numbers},
 };
 
 use async_trait::async_trait;
@@ -476,7 +478,7 @@ pub struct AuditRecord {
 
 /// Durable storage. See the module's text for its promises.
 #[async_trait]
-pub trait Store: ConsultationStore + NotificationStore {
+pub trait Store: ConsultationStore + NotificationStore + NumberedStore {
     /// Changes only when seqs could repeat, as after a restore from back-up.
     fn epoch(&self) -> &str;
 

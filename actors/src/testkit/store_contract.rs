@@ -12,6 +12,7 @@ pub mod log;
 pub mod lookups;
 pub mod members;
 pub mod notifications;
+pub mod numbered;
 pub mod people;
 pub mod receipts;
 
@@ -91,6 +92,12 @@ macro_rules! store_contract {
                 past_members_see_their_window,
                 the_last_message_is_a_message,
                 a_row_has_everything,
+            ],
+            numbered: [
+                messages_are_found_by_their_number,
+                messages_are_numbered_within_a_stretch,
+                pages_cover_the_log_once,
+                everything_of_a_user_is_listed,
             ],
             lookups: [
                 a_sent_message_is_found_by_its_client_id,

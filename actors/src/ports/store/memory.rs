@@ -6,6 +6,7 @@
 mod consultations;
 mod log;
 mod notifications;
+mod numbered;
 mod views;
 
 use async_trait::async_trait;
