@@ -14,7 +14,9 @@ import socketio
 PATIENCE_S = 15
 
 heard = queue.Queue()
+reasons = []
 client = socketio.Client(reconnection=False)
+client.on("connect_error", reasons.append)
 for event in ("message_sent", "new_message"):
     client.on(event, lambda data, event=event: heard.put((event, data)))
 
@@ -34,7 +36,7 @@ def main():
             retry=False,
         )
     except socketio.exceptions.ConnectionError as refused:
-        say("refused", str(refused))
+        say("refused", reasons or str(refused))
         return 2
     say("connect", client.transport())
     send = {"receiverId": os.environ["OTHER"], "content": os.environ["TEXT"], "messageType": "text"}
