@@ -22,7 +22,9 @@
 //! | `/tickets` | POST a WebSocket ticket | `tickets` |
 //! | `/relations` | GET, PUT, DELETE | `relations` |
 //! | `/users/me` | GET, PUT | `users` |
-//! | `/users/{id}` | PUT | `users` |
+//! | `/users` | GET list | `users/directory` |
+//! | `/users/{id}` | GET, PUT, DELETE | `users/one`, `users`, `users/directory` |
+//! | `/chats...`, `/messages...`, `/users/me/preferences` | seed 003's | `clinic` |
 //!
 //! The seeds' own paths, outside `/api/v1`; errors there are `{success: false, message}`:
 //!
