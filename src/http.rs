@@ -15,11 +15,14 @@
 //! | `/conversations/{id}/messages/{seq}/receipts` | GET who has it | `receipts` |
 //! | `/conversations/{id}/receipts` | GET watermarks | `receipts` |
 //! | `/conversations/{id}/receipts/read`, `.../delivered` | PUT | `receipts` |
+//! | `/conversations/{id}/system-messages` | POST, for systems | `system_messages` |
 //! | `/conversations/{id}/typing` | POST | `typing` |
 //! | `/contacts` | GET whom I may write to | `contacts` |
 //! | `/presence` | GET, PUT own status | `presence` |
 //! | `/unread` | GET counts | `unread` |
 //! | `/tickets` | POST a WebSocket ticket | `tickets` |
+//! | `/notifications` | GET, POST for systems | `notifications` |
+//! | `/notifications/{id}/read` | PUT | `notifications` |
 //! | `/relations` | GET, PUT, DELETE | `relations` |
 //! | `/users/me` | GET, PUT | `users` |
 //! | `/users/{id}` | PUT | `users` |
@@ -37,6 +40,19 @@
 //! | `/users/send-message` | POST, for patients | `chat` |
 //! | `/users/conversations...`, `/users/unread-count` | as `/chat`, for patients | `chat` |
 //! | `/doctors/patients/{user_id}/messages` | GET page, POST, for doctors | `chat` |
+//! | `/consultations` | POST | `consultations` |
+//! | `/consultations/{id}` | GET | `consultations` |
+//! | `/consultations/{id}/start`, `/end`, `/cancel` | POST | `consultations` |
+//! | `/consultations/{id}/messages` | GET page, POST | `consultations/chat` |
+//! | `/consultations/{id}/notifications` | POST, for systems | `consultations/notify` |
+//! | `/consultations/history` | GET list | `consultations` |
+//! | `/messages` | POST | `consultations/chat` |
+//! | `/messages/consultation/{id}` | GET page | `consultations/chat` |
+//! | `/messages/unread` | GET | `consultations/unread` |
+//! | `/messages/{id}/read` | PUT | `consultations/chat` |
+//! | `/notifications`, `/notifications/unread/count` | GET | `notifications/inbox` |
+//! | `/notifications/{id}/read` | PUT | `notifications/inbox` |
+//! | `/notifications/send` | POST, for systems | `notifications/send` |
 //!
 //! Besides: `/health`, `/api/health`, `/ready`, `/metrics` (`health`), `/demo`, `/demo/login`
 //! (`demo`).
@@ -45,15 +61,18 @@ mod answer;
 mod auth;
 mod chat;
 mod clinic;
+mod consultations;
 mod contacts;
 mod conversations;
 mod cors;
 mod demo;
 mod edge;
 mod health;
+mod history;
 mod input;
 mod members;
 mod messages;
+mod notifications;
 mod page;
 mod parts;
 mod preferences;
@@ -62,6 +81,7 @@ mod problem;
 mod reactions;
 mod receipts;
 mod relations;
+mod system_messages;
 mod tickets;
 mod typing;
 mod unread;
@@ -97,6 +117,8 @@ pub fn configure(cfg: &mut web::ServiceConfig, parts: HttpParts) {
         .configure(health::routes)
         .configure(demo::routes)
         .configure(chat::routes)
+        .configure(consultations::routes)
+        .configure(notifications::seed_routes)
         .service(web::scope("/api/v1").configure(native))
         .default_service(web::to(nothing_here));
 }
@@ -106,6 +128,7 @@ fn native(cfg: &mut web::ServiceConfig) {
         .configure(preferences::routes)
         .configure(members::routes)
         .configure(messages::routes)
+        .configure(system_messages::routes)
         .configure(reactions::routes)
         .configure(receipts::routes)
         .configure(typing::routes)
@@ -113,6 +136,7 @@ fn native(cfg: &mut web::ServiceConfig) {
         .configure(presence::routes)
         .configure(unread::routes)
         .configure(tickets::routes)
+        .configure(notifications::routes)
         .configure(relations::routes)
         .configure(clinic::routes)
         .configure(users::routes)

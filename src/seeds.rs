@@ -8,12 +8,14 @@
 //! | `chat` | people and direct messages (seed 004) |
 //! | `clinic` | chats, participants and messages (seed 003) |
 //! | `consultations` | consultations and their messages (seed 000) |
+//! | `notifications` | notifications (seeds 003 and 001) |
 //! | `shown` | how far each person has been sent each conversation: what "all up to now" means |
 
 pub mod chat;
 pub mod clinic;
 pub mod consultations;
 pub mod id;
+pub mod notifications;
 pub mod shown;
 
 pub use id::SeedId;

@@ -13,6 +13,7 @@ use std::collections::HashSet;
 use super::{
     answer,
     auth::Me,
+    history,
     input::{Body, Params},
     parts::{HttpParts, Parts},
     problem::PlainProblem,
@@ -21,7 +22,6 @@ use crate::seeds::chat::ChatDraft;
 use pair::Pair;
 use who::{Doctor, Patient, Who};
 
-mod history;
 mod list;
 mod pair;
 mod search;

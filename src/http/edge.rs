@@ -85,6 +85,9 @@ fn takes_head(path: &str) -> bool {
         "/chat/",
         "/users/",
         "/doctors/",
+        "/notifications",
+        "/consultations/",
+        "/messages/",
     ]
     .iter()
     .any(|start| path.starts_with(start))

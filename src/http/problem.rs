@@ -41,6 +41,11 @@ impl Problem {
         Self { status, ..self }
     }
 
+    /// What went wrong.
+    pub(crate) const fn code(&self) -> ErrorCode {
+        self.error.code
+    }
+
     fn body(&self) -> Body<'_> {
         Body {
             kind: format!("urn:bedside:error:{}", self.error.code),

@@ -153,6 +153,18 @@ pub(super) fn file(attachments: &[Attachment]) -> (Option<String>, Option<String
     )
 }
 
+/// What a message of the seeds carries: one file, or none.
+pub(super) fn attachments(url: Option<String>, name: Option<String>) -> Vec<Attachment> {
+    let url = url.filter(|url| !url.is_empty());
+    let file = url.map(|url| Attachment {
+        url,
+        name: name.unwrap_or_default(),
+        media_type: String::new(),
+        size_bytes: None,
+    });
+    file.into_iter().collect()
+}
+
 /// The seed's name of a direct conversation: both ids, sorted and joined by `_`.
 #[must_use]
 pub fn conversation_id(a: &UserId, b: &UserId) -> String {
@@ -181,19 +193,12 @@ impl ChatDraft {
     /// The command that sends it. Bounds and file hosts are checked where it is done.
     #[must_use]
     pub fn to(self, receiver: UserId) -> MessageSend {
-        let url = self.file_url.filter(|url| !url.is_empty());
-        let attachments = url.map(|url| Attachment {
-            url,
-            name: self.file_name.unwrap_or_default(),
-            media_type: String::new(),
-            size_bytes: None,
-        });
         MessageSend {
             to_user_id: Some(receiver),
             client_msg_id: self.client_msg_id,
             message_type: self.message_type.unwrap_or_default().into(),
             text: self.content.unwrap_or_default(),
-            attachments: attachments.into_iter().collect(),
+            attachments: attachments(self.file_url, self.file_name),
             ..MessageSend::default()
         }
     }

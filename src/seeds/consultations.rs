@@ -2,8 +2,8 @@
 
 use bedside_actors::ports::store::PersonRecord;
 use bedside_protocol::{
-    Consultation, ConsultationId, ConsultationStatus, ConsultationType, Message, MessageId,
-    MessageType, Role, Timestamp,
+    ClientMsgId, Consultation, ConsultationId, ConsultationStatus, ConsultationType, Message,
+    MessageId, MessageSend, MessageType, Role, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -165,7 +165,41 @@ pub fn message(
     })
 }
 
+/// What a client sends. Null is as absent.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageDraft {
+    /// Where to.
+    pub consultation_id: Option<SeedId>,
+    /// The text.
+    pub message: Option<String>,
+    /// `TEXT`, `IMAGE` or `FILE`; by default text.
+    pub message_type: Option<SeedMessageType>,
+    /// https, on one of the allowed hosts.
+    pub file_url: Option<String>,
+    /// Makes a retry safe.
+    pub client_msg_id: Option<ClientMsgId>,
+    /// Who the client says it is from: it has to be the caller, if it is there.
+    pub sender_id: Option<SeedId>,
+}
+
+impl MessageDraft {
+    /// The command that sends it. Bounds and file hosts are checked where it is done.
+    #[must_use]
+    pub fn to(self, id: ConsultationId) -> MessageSend {
+        MessageSend {
+            consultation_id: Some(id),
+            client_msg_id: self.client_msg_id,
+            message_type: self.message_type.unwrap_or_default().into(),
+            text: self.message.unwrap_or_default(),
+            attachments: chat::attachments(self.file_url, None),
+            ..MessageSend::default()
+        }
+    }
+}
+
 bedside_protocol::quiet_debug! {
+    MessageDraft { consultation_id, message_type, client_msg_id, sender_id }
     ConsultationRow { id, status }
     MessageRow { id, consultation_id, message_type, created_at }
     Sender { id, role }

@@ -140,6 +140,17 @@ impl Default for Options {
     }
 }
 
+/// Remembers what consultations' rooms were shown.
+#[derive(Default)]
+pub(crate) struct Rooms(Mutex<Vec<(u64, Value)>>);
+
+impl Rooms {
+    /// What was shown since this was last asked.
+    pub(crate) fn take(&self) -> Vec<(u64, Value)> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
 type Call = dyn Fn(Request) -> LocalBoxFuture<'static, ServiceResponse>;
 
 /// The server under test.
@@ -147,8 +158,10 @@ pub(crate) struct Api {
     call: Box<Call>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) clock: Arc<ManualClock>,
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) shown: Arc<Shown>,
     pub(crate) counted: Arc<Counted>,
+    pub(crate) rooms: Arc<Rooms>,
 }
 
 /// Good enough to tell one body from another.
@@ -167,13 +180,21 @@ fn body_hash(message: &MessageSend) -> BodyHash {
     hash
 }
 
+/// What tests look at, beside answers.
+pub(crate) struct Inside {
+    store: Arc<MemoryStore>,
+    clock: Arc<ManualClock>,
+    counted: Arc<Counted>,
+    rooms: Arc<Rooms>,
+}
+
 /// What goes into [`HttpParts`] for these options, and what tests look at.
-pub(crate) fn parts(
-    options: &Options,
-) -> (HttpParts, Arc<MemoryStore>, Arc<ManualClock>, Arc<Counted>) {
+pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
     let store = Arc::new(MemoryStore::default());
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(NOW_MS)));
     let counted = Arc::new(Counted::default());
+    let rooms = Arc::new(Rooms::default());
+    let told = Arc::clone(&rooms);
     let config = NodeConfig {
         arbiters: 1,
         edit_window: Duration::from_secs(900),
@@ -208,10 +229,16 @@ pub(crate) fn parts(
         metrics_allowed: Arc::new(move |_| metrics_allowed),
         demo: options.demo.then(|| Arc::new(Demo) as Arc<dyn DemoLogin>),
         shown: Arc::new(Shown::default()),
-        notify_room: Arc::new(|_, _| {}),
+        notify_room: Arc::new(move |id, shown| told.0.lock().push((id.number(), shown))),
         http_metrics: counted.clone(),
     };
-    (parts, store, clock, counted)
+    let inside = Inside {
+        store,
+        clock,
+        counted,
+        rooms,
+    };
+    (parts, inside)
 }
 
 impl Api {
@@ -220,8 +247,8 @@ impl Api {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        let (parts, store, clock, counted) = parts(&options);
-        let node = Arc::clone(&parts.node);
+        let (parts, inside) = parts(&options);
+        let (node, shown) = (Arc::clone(&parts.node), Arc::clone(&parts.shown));
         let app = App::new()
             .wrap(from_fn(http::edge))
             .configure(|cfg| http::configure(cfg, parts));
@@ -232,10 +259,12 @@ impl Api {
         });
         Self {
             call,
-            store,
-            clock,
+            store: inside.store,
+            clock: inside.clock,
             node,
-            counted,
+            shown,
+            counted: inside.counted,
+            rooms: inside.rooms,
         }
     }
 

@@ -7,9 +7,9 @@ use bedside_protocol::{
 use serde::Serialize;
 use std::collections::HashMap;
 
-use super::{history, pair};
+use super::pair;
 use crate::{
-    http::{auth::Me, parts::HttpParts, problem::Problem},
+    http::{auth::Me, history, parts::HttpParts, problem::Problem},
     seeds::chat::{self, ChatMessageType, ChatUser},
 };
 

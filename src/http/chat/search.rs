@@ -11,9 +11,9 @@ use tokio::{
     time::timeout,
 };
 
-use super::{history::Walk, list, pair};
+use super::{list, pair};
 use crate::{
-    http::{auth::Me, parts::HttpParts, problem::Problem},
+    http::{auth::Me, history::Walk, parts::HttpParts, problem::Problem},
     seeds::chat,
 };
 
@@ -109,7 +109,7 @@ async fn is_said_in(
     budget: &mut usize,
 ) -> Result<bool, Problem> {
     let mut left = SEARCH_MESSAGES_MAX;
-    let mut walk = Walk::new(id, HISTORY_PAGE_MAX);
+    let mut walk = Walk::new(id, None, HISTORY_PAGE_MAX);
     while *budget > 0
         && left > 0
         && let Some(page) = walk.next(parts, me).await?
