@@ -28,6 +28,7 @@ use crate::{
     http::{self, Cors, HttpParts},
     key_file::key_file,
     metrics::Metrics,
+    seeds::Shown,
     server::{self, Server, ServerParts},
     telemetry,
     ws::admission::Admission,
@@ -193,6 +194,9 @@ fn http_parts(
         metrics_text: Arc::new(move || text.text()),
         metrics_allowed: Arc::new(move |request| glue::may_read_metrics(request, &readers)),
         demo,
+        shown: Arc::new(Shown::default()),
+        // Nobody is in a room that can be told such things yet.
+        notify_room: Arc::new(|_, _| {}),
         http_metrics: Arc::new(HttpCounts(metrics.clone())),
     }
 }
