@@ -272,9 +272,7 @@ fn a_second_start_waits_for_the_first() {
             liar.fates(move |_| fate);
             liar.hold();
             let first = doctor.post(start(id));
-            while liar.waiting() < 1 {
-                tokio::task::yield_now().await;
-            }
+            until(|| liar.waiting() > 0).await;
             let second = desk.post(start(id));
             // It has reached the conversation when what follows it has.
             desk.ask(typing(chat, true)).await.unwrap();

@@ -42,9 +42,7 @@ async fn bring_in(doctor: &mut Client, made: &Consultation, who: &str, member_ro
 }
 
 async fn empty(node: &Arc<Node>, id: ConsultationId) {
-    while !node.room_of(id).is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until(|| node.room_of(id).is_empty()).await;
 }
 
 /// Waits until everything that this client was to hear has come.

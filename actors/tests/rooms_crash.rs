@@ -117,9 +117,7 @@ fn a_room_that_is_given_up_on_comes_back_by_itself_with_all_who_were_in_it() {
         clock.panics(usize::MAX);
         let error = nurse.ask(join(id)).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::Unavailable);
-        while COUNTERS.actor_crash_loops.get() == given_up {
-            tokio::task::yield_now().await;
-        }
+        until(|| COUNTERS.actor_crash_loops.get() > given_up).await;
         assert_eq!(node.room_of(id), [user("d"), user("p"), user("n")]);
         let mut desk = Client::open(&node, "n", Role::Nurse).await;
         let error = desk.ask(join(id)).await.unwrap_err();
@@ -131,9 +129,7 @@ fn a_room_that_is_given_up_on_comes_back_by_itself_with_all_who_were_in_it() {
         assert_eq!(node.room_of(id), [user("d"), user("n")]);
         let chat = node.store().consultation(id).await.unwrap().unwrap();
         doctor.ask(remove(chat.conversation_id, "n")).await.unwrap();
-        while node.room_of(id).len() > 1 {
-            tokio::task::yield_now().await;
-        }
+        until(|| node.room_of(id).len() == 1).await;
         clock.panics(0);
         // Told by the one who comes after, without another join.
         while next_move(&mut doctor).await != "-p" {}
