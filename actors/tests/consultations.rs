@@ -97,7 +97,7 @@ fn a_start_is_answered_as_it_stands_and_an_end_needs_one() {
         assert_eq!(code(doctor.ask(end(id, None)).await), ErrorCode::Conflict);
         let first = doctor.ask(start(id)).await.unwrap();
         let again = doctor.ask(start(id)).await.unwrap();
-        assert_eq!(first, again);
+        assert_eq!(first["consultation"], again["consultation"]);
         doctor.ask(end(id, None)).await.unwrap();
         let events: Vec<_> = patient.see(chat, 3).await;
         assert_eq!(seqs(&events), [1, 2, 3]);
