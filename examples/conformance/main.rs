@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mode = std::env::args().nth(1);
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse::<u16>())?;
     actix_rt::System::new().block_on(async {
-        let admission = Admission::new(CONNECTIONS_MAX);
+        let admission = Admission::with(CONNECTIONS_MAX, CONNECTIONS_MAX);
         let server = match mode.as_deref() {
             None => server::build(port, &admission, Some(socket_io(&admission)), None),
             Some("--engine-only") => {
