@@ -11,3 +11,4 @@
 //! outside test suites with the very same code.
 
 pub mod application;
+pub mod clinic;
