@@ -17,7 +17,7 @@ use socketioxide_core::{Str, packet::PacketData, parser::ParserState};
 use std::{
     collections::VecDeque,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -81,6 +81,8 @@ pub struct Connection {
 struct Member {
     namespace: Str,
     peer: Box<dyn Peer>,
+    /// The id that it has yet to be told, once its peer is ready for it.
+    admitting: Option<Box<str>>,
 }
 
 struct Alone {
@@ -161,22 +163,24 @@ impl Connection {
             format: self.format(),
         });
         match connected {
-            Ok(peer) => {
-                self.welcome(&namespace, &socket_id, peer.greeting());
-                self.members.push(Member { namespace, peer });
+            Ok(mut peer) => {
+                // Most are ready at once; the others are asked again for output.
+                let mut cx = Context::from_waker(Waker::noop());
+                let is_ready = peer.poll_admitted(&mut cx).is_ready();
+                if is_ready {
+                    self.packets(&namespace).welcome(&socket_id, &*peer);
+                }
+                self.members.push(Member {
+                    namespace,
+                    peer,
+                    admitting: (!is_ready).then(|| socket_id.into_boxed_str()),
+                });
                 self.alone = None;
                 self.waiting = None;
                 Ok(())
             }
             Err(refused) => self.refuse(&namespace, &refused),
         }
-    }
-
-    fn welcome(&mut self, namespace: &str, sid: &str, more: Vec<(&'static str, String)>) {
-        let members = [("sid", sid.to_owned())].into_iter().chain(more);
-        let format = self.format();
-        self.packets(namespace)
-            .packet(packets::connected(format, namespace, members));
     }
 
     fn refuse(&mut self, namespace: &str, refused: &ConnectRefused) -> Result<(), CloseCode> {
@@ -234,6 +238,15 @@ impl Connection {
                 format,
                 frames: into,
             };
+            if let Some(sid) = member.admitting.take() {
+                if member.peer.poll_admitted(cx).is_pending() {
+                    member.admitting = Some(sid);
+                    at += 1;
+                    continue;
+                }
+                packets.welcome(&sid, &*member.peer);
+                had = true;
+            }
             match member.peer.poll_output(cx, &mut packets) {
                 Poll::Pending => at += 1,
                 Poll::Ready(PeerOutput::Packets) => {
@@ -253,6 +266,15 @@ impl Connection {
             }
         }
         had
+    }
+}
+
+impl Packets<'_> {
+    /// The answer to CONNECT.
+    fn welcome(&mut self, sid: &str, peer: &dyn Peer) {
+        let members = [("sid", sid.to_owned())].into_iter();
+        let members = members.chain(peer.greeting());
+        self.packet(packets::connected(self.format, self.namespace, members));
     }
 }
 
