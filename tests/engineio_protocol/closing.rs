@@ -1,13 +1,13 @@
 //! How sessions end in order.
 
 use crate::support::{
-    engine::{Engine, Event, Transport, open_websocket, upgrade},
+    engine::{Engine, Event, Transport, assert_no_session, open_websocket, upgrade},
     http::get,
     on_each_transport,
     polling::{Session, assert_unknown},
     server::engine_io,
     soon,
-    websocket::{Incoming, WebSocket},
+    websocket::Incoming,
 };
 
 on_each_transport!(what_was_said_before_the_end_is_heard);
@@ -136,6 +136,5 @@ async fn a_session_that_has_ended_is_not_upgraded() {
     session.post("1").await;
     session.wait_for_its_end().await;
     let target = format!("{}&sid={}", server.target("websocket"), session.sid);
-    let refused = WebSocket::try_open(server.address, &target).await.err();
-    assert_eq!(refused.expect("no socket").status, 400);
+    assert_no_session(server, &target).await;
 }

@@ -13,4 +13,5 @@ mod many;
 mod messages;
 mod payloads;
 mod polls;
+mod raw;
 mod upgrade;

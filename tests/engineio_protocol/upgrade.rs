@@ -1,7 +1,7 @@
 //! From long polling to WebSocket, and what comes in between.
 
 use crate::support::{
-    engine::{Engine, Transport, open_websocket, upgrade},
+    engine::{Engine, Transport, assert_no_session, open_websocket, upgrade},
     polling::{Session, assert_refused},
     server::engine_io,
     soon,
@@ -139,13 +139,7 @@ async fn a_session_of_websocket_takes_no_second_websocket() {
     let (opening, mut socket) = open_websocket(server).await;
     let sid = opening["sid"].as_str().expect("an id");
     let target = format!("{}&sid={sid}", server.target("websocket"));
-    let mut second = WebSocket::open(server.address, &target).await;
-    second.say("2probe").await;
-    second.say("5").await;
-    second.say("4forged").await;
-    let (before, _) = second.until_closed().await;
-    let echo = Incoming::text("4forged");
-    assert!(!before.contains(&echo), "{before:?}");
+    assert_no_session(server, &target).await;
     socket.say("4mine").await;
     assert_eq!(socket.next_past_pings().await, Incoming::text("4mine"));
 }
@@ -224,17 +218,24 @@ async fn a_websocket_that_does_not_probe_is_closed_and_the_session_stays() {
 
 #[tokio::test]
 async fn an_upgrade_that_never_completes_is_given_up_and_the_session_stays() {
-    let session = Session::open(engine_io()).await;
-    let mut socket = probed(&session).await;
-    let polls = async {
-        loop {
-            session.next().await;
-            tokio::task::yield_now().await;
+    for probes in [false, true] {
+        let session = Session::open(engine_io()).await;
+        let mut socket = session.websocket().await;
+        if probes {
+            socket.say("2probe").await;
+            assert_eq!(socket.next().await, Incoming::text("3probe"));
         }
-    };
-    tokio::select! {
-        () = polls => {}
-        end = socket.next() => assert!(matches!(end, Incoming::Closed(_)), "{end:?}"),
+        // The session is kept alive, through pings that outnumber the patience for an upgrade.
+        let polls = async {
+            loop {
+                session.next().await;
+            }
+        };
+        tokio::select! {
+            () = polls => {}
+            end = socket.next() => assert!(matches!(end, Incoming::Closed(_)), "{end:?}"),
+        }
+        session.post("4still here").await;
     }
 }
 

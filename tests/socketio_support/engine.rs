@@ -193,6 +193,19 @@ pub(crate) async fn upgrade(session: &Session) -> WebSocket {
     socket
 }
 
+/// A WebSocket that gets nowhere: it is refused, or closed before anything is said on it.
+pub(crate) async fn assert_no_session(server: Server, target: &str) {
+    let mut socket = match WebSocket::try_open(server.address, target).await {
+        Err(answer) => return assert_eq!(answer.status, 400, "{answer:?}"),
+        Ok(socket) => socket,
+    };
+    for packet in ["2probe", "5", "4hello"] {
+        socket.say(packet).await;
+    }
+    let (before, _) = socket.until_closed().await;
+    assert!(!before.contains(&Incoming::text("4hello")), "{before:?}");
+}
+
 struct Pump {
     events: UnboundedSender<Event>,
     outgoing: UnboundedSender<Outgoing>,

@@ -6,12 +6,16 @@
 //! websocket   a client of RFC 6455
 //! polling     a session of long polling, request by request
 //! engine      a session on any transport, which answers pings by itself
+//! client      a client of Socket.IO
+//! pack        MessagePack
 //! server      the server under test
 //! ```
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod client;
 pub(crate) mod engine;
 pub(crate) mod http;
+pub(crate) mod pack;
 pub(crate) mod polling;
 pub(crate) mod server;
 pub(crate) mod websocket;

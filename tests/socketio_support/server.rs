@@ -4,7 +4,26 @@
 //! address and a port) the tests run against another server that has the same timings and answers
 //! in the same way. This is how the tests themselves are tested: on the reference server.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use self::server::Mode;
+
+#[path = "../../examples/conformance/engine_echo.rs"]
+mod engine_echo;
+#[path = "../../examples/conformance/served.rs"]
+mod served;
+#[path = "../../examples/conformance/server.rs"]
+mod server;
+#[path = "../../examples/conformance/ws_echo.rs"]
+mod ws_echo;
 
 /// A server, and the path at which it speaks.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +43,10 @@ pub(crate) const MAX_PAYLOAD: usize = 1_000_000;
 
 /// Engine.IO that sends back whatever it gets.
 pub(crate) fn engine_io() -> Server {
+    static HERE: OnceLock<SocketAddr> = OnceLock::new();
     Server {
-        address: elsewhere("BEDSIDE_TEST_ENGINEIO_AT"),
+        address: elsewhere("BEDSIDE_TEST_ENGINEIO_AT")
+            .unwrap_or_else(|| here(&HERE, Mode::EngineOnly)),
         path: "/engine.io/",
     }
 }
@@ -33,24 +54,71 @@ pub(crate) fn engine_io() -> Server {
 /// Socket.IO.
 pub(crate) fn socket_io() -> Server {
     Server {
-        address: elsewhere("BEDSIDE_TEST_SOCKETIO_AT"),
+        address: elsewhere("BEDSIDE_TEST_SOCKETIO_AT").unwrap_or_else(socket_io_here),
         path: "/socket.io/",
     }
 }
 
-/// Socket.IO for clients that speak MessagePack.
+/// Socket.IO for clients that speak MessagePack. For this server they are clients like others.
 pub(crate) fn msgpack() -> Server {
     Server {
-        address: elsewhere("BEDSIDE_TEST_MSGPACK_AT"),
+        address: elsewhere("BEDSIDE_TEST_MSGPACK_AT").unwrap_or_else(socket_io_here),
         path: "/socket.io/",
     }
 }
 
-fn elsewhere(variable: &str) -> SocketAddr {
-    std::env::var(variable)
-        .expect("an address")
-        .parse()
-        .expect("an address")
+fn socket_io_here() -> SocketAddr {
+    static HERE: OnceLock<SocketAddr> = OnceLock::new();
+    here(&HERE, Mode::SocketIo)
+}
+
+/// A WebSocket at `/` that sends back whatever it gets.
+pub(crate) fn ws_echo() -> SocketAddr {
+    static HERE: OnceLock<SocketAddr> = OnceLock::new();
+    here(&HERE, Mode::WsEcho)
+}
+
+fn elsewhere(variable: &str) -> Option<SocketAddr> {
+    let address = std::env::var(variable).ok()?;
+    Some(address.parse().expect("an address and a port"))
+}
+
+/// The server of this process, which runs until the tests are done.
+fn here(started: &OnceLock<SocketAddr>, mode: Mode) -> SocketAddr {
+    *started.get_or_init(|| {
+        count_panics();
+        let (sender, address) = mpsc::channel();
+        let serve = move || {
+            actix_rt::System::new().block_on(async {
+                let server = server::build(mode, 0).expect("a free port");
+                sender.send(server.address()).expect("a test that waits");
+                server.run().await.expect("a server that runs");
+            });
+        };
+        let thread = thread::Builder::new().name(SERVER_THREAD.to_owned());
+        thread.spawn(serve).expect("a thread");
+        address.recv().expect("a server that starts")
+    })
+}
+
+const SERVER_THREAD: &str = "server";
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// The tests' own panics do not count: their threads are named after them.
+fn count_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        if name == SERVER_THREAD || name.starts_with("actix") {
+            PANICS.fetch_add(1, Ordering::Relaxed);
+        }
+        report(panic);
+    }));
+}
+
+/// No thread of the server has panicked.
+pub(crate) fn assert_no_panic() {
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0, "panics of the server");
 }
 
 impl Server {
@@ -59,6 +127,3 @@ impl Server {
         format!("{}?EIO=4&transport={transport}", self.path)
     }
 }
-
-/// No thread of the server has panicked.
-pub(crate) fn assert_no_panic() {}

@@ -1,0 +1,159 @@
+//! MessagePack, as the parser of that name writes packets: a map with `type`, `data`, `nsp` and `id`.
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, MapAccess, SeqAccess, Visitor},
+    ser::SerializeMap as _,
+};
+use std::fmt;
+
+/// Anything that MessagePack can say, and we do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Pack {
+    /// No value.
+    Nil,
+    /// Yes or no.
+    Bool(bool),
+    /// A number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// Values.
+    List(Vec<Self>),
+    /// Names and values, in the order of the wire.
+    Map(Vec<(String, Self)>),
+}
+
+impl Pack {
+    /// A map.
+    pub(crate) fn map<const N: usize>(members: [(&str, Self); N]) -> Self {
+        Self::Map(members.map(|(name, value)| (name.to_owned(), value)).into())
+    }
+
+    /// A list.
+    pub(crate) fn list<const N: usize>(values: [Self; N]) -> Self {
+        Self::List(values.into())
+    }
+
+    /// A member of a map; nil when there is none.
+    pub(crate) fn get(&self, name: &str) -> &Self {
+        let Self::Map(members) = self else {
+            panic!("no map: {self:?}");
+        };
+        let member = members.iter().find(|(key, _)| key == name);
+        member.map_or(&Self::Nil, |(_, value)| value)
+    }
+
+    /// On the wire.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        rmp_serde::to_vec(self).expect("encoded, because it is plain data")
+    }
+
+    /// From the wire.
+    pub(crate) fn decode(bytes: &[u8]) -> Self {
+        rmp_serde::from_slice(bytes).expect("MessagePack, because the server wrote it")
+    }
+}
+
+impl From<&str> for Pack {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<i64> for Pack {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<&[u8]> for Pack {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(bytes.to_vec())
+    }
+}
+
+impl Serialize for Pack {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Nil => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Int(value) => serializer.serialize_i64(*value),
+            Self::Float(value) => serializer.serialize_f64(*value),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Self::List(values) => values.serialize(serializer),
+            Self::Map(members) => {
+                let mut map = serializer.serialize_map(Some(members.len()))?;
+                for (name, value) in members {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Pack {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PackVisitor)
+    }
+}
+
+struct PackVisitor;
+
+impl<'de> Visitor<'de> for PackVisitor {
+    type Value = Pack;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MessagePack")
+    }
+
+    fn visit_unit<E>(self) -> Result<Pack, E> {
+        Ok(Pack::Nil)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Pack, E> {
+        Ok(Pack::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Pack, E> {
+        Ok(Pack::Int(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Pack, E> {
+        i64::try_from(value).map(Pack::Int).map_err(E::custom)
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Pack, E> {
+        Ok(Pack::Float(value))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Pack, E> {
+        Ok(Pack::Text(text.to_owned()))
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Pack, E> {
+        Ok(Pack::Bytes(bytes.to_vec()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Pack, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = values.next_element()? {
+            list.push(value);
+        }
+        Ok(Pack::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Pack, A::Error> {
+        let mut map = Vec::new();
+        while let Some(member) = members.next_entry()? {
+            map.push(member);
+        }
+        Ok(Pack::Map(map))
+    }
+}
