@@ -61,7 +61,8 @@ pub(crate) enum Mode {
 /// Two workers, so that requests of one session meet on different ones, and no port in particular
 /// when it is 0.
 pub(crate) fn build(mode: Mode, port: u16) -> io::Result<Server> {
-    let admission = Admission::new(CONNECTIONS_MAX);
+    // All clients of a suite come from one address.
+    let admission = Admission::with(CONNECTIONS_MAX, CONNECTIONS_MAX);
     let engine = match mode {
         Mode::SocketIo => Some(socket_io(&admission)),
         Mode::EngineOnly => Some(engine_only(&admission)),

@@ -5,6 +5,8 @@
 
 mod limits;
 mod packets;
+#[cfg(test)]
+mod tests;
 
 pub use limits::Limits;
 
@@ -118,6 +120,8 @@ impl Connection {
     fn take(&mut self, inbound: Result<Inbound, packets::Malformed>) -> Result<(), CloseCode> {
         self.server.metrics.received();
         let result = match inbound {
+            // It cannot become anything that may be said in no namespace.
+            Ok(Inbound::Partial) if self.members.is_empty() => Err(packets::Malformed),
             Ok(Inbound::Partial) => Ok(()),
             Ok(Inbound::Connect { namespace, auth }) => return self.connect(namespace, &auth),
             Ok(Inbound::Packet { namespace, data }) => self.on_packet(&namespace, data),

@@ -9,6 +9,17 @@ pub enum Transport {
     WebSocket,
 }
 
+impl Transport {
+    /// Its name on the wire, which is its name in metrics too.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
 /// Counts what happens in sessions. Called for every message, so it must be cheap.
 pub trait SessionMetrics: Send + Sync {
     /// A session was opened on this transport.

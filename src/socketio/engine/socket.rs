@@ -242,11 +242,17 @@ impl Dialect for EngineSocket {
         ready!(self.poll_taken(cx));
         match &mut self.state {
             State::Open { session, .. } => session.poll_output(cx, into),
-            State::Probing(probing) if probing.queue.is_empty() => Poll::Pending,
-            State::Probing(probing) => {
+            State::Probing(probing) if !probing.queue.is_empty() => {
                 into.append(&mut probing.queue);
                 Poll::Ready(Output::Frames)
             }
+            State::Probing(probing) => match &mut probing.step {
+                // The session may end before it is carried on.
+                ProbeStep::Waiting(ask) => ask
+                    .poll_closed(cx)
+                    .map(|()| Output::Closed(CloseCode::Normal)),
+                ProbeStep::Greeting | ProbeStep::Taking(_) => Poll::Pending,
+            },
             State::Doomed => Poll::Ready(Output::Closed(CloseCode::Normal)),
         }
     }
