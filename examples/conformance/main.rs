@@ -18,7 +18,7 @@ mod served;
 mod server;
 mod ws_echo;
 
-use server::Mode;
+use server::{Mode, Timings};
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse::<u16>())?;
     actix_rt::System::new().block_on(async {
-        let server = server::build(mode, port)?;
+        let server = server::build(mode, Timings::OF_SUITES, port)?;
         println!("listening on http://{}", server.address());
         Ok(server.run().await?)
     })

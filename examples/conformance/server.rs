@@ -58,14 +58,34 @@ pub(crate) enum Mode {
     WsEcho,
 }
 
+/// How long clients may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Timings {
+    /// How often they are pinged.
+    pub(crate) ping_interval: Duration,
+    /// To answer a ping.
+    pub(crate) ping_timeout: Duration,
+    /// To enter a namespace.
+    pub(crate) connect_timeout: Duration,
+}
+
+impl Timings {
+    /// What the suites expect.
+    pub(crate) const OF_SUITES: Self = Self {
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_millis(200),
+        connect_timeout: Duration::from_secs(1),
+    };
+}
+
 /// Two workers, so that requests of one session meet on different ones, and no port in particular
 /// when it is 0.
-pub(crate) fn build(mode: Mode, port: u16) -> io::Result<Server> {
+pub(crate) fn build(mode: Mode, timings: Timings, port: u16) -> io::Result<Server> {
     // All clients of a suite come from one address.
     let admission = Admission::with(CONNECTIONS_MAX, CONNECTIONS_MAX);
     let engine = match mode {
-        Mode::SocketIo => Some(socket_io(&admission)),
-        Mode::EngineOnly => Some(engine_only(&admission)),
+        Mode::SocketIo => Some(socket_io(timings, &admission)),
+        Mode::EngineOnly => Some(engine_only(timings, &admission)),
         Mode::WsEcho => None,
     };
     let node = Node::start(
@@ -122,22 +142,22 @@ fn http_parts(node: &Arc<Node>) -> HttpParts {
     }
 }
 
-fn config(path: &str) -> Config {
+fn config(path: &str, timings: Timings) -> Config {
     Config {
         path: path.to_owned(),
-        ping_interval: Duration::from_millis(300),
-        ping_timeout: Duration::from_millis(200),
+        ping_interval: timings.ping_interval,
+        ping_timeout: timings.ping_timeout,
         payload_bytes_max: 1_000_000,
         ..Config::default()
     }
 }
 
-fn socket_io(admission: &Arc<Admission>) -> EngineEdge {
+fn socket_io(timings: Timings, admission: &Arc<Admission>) -> EngineEdge {
     socketio::edge(socketio::Parts {
         application: Arc::new(Echo),
-        config: config("/socket.io"),
+        config: config("/socket.io", timings),
         limits: Limits {
-            connect_timeout: Duration::from_secs(1),
+            connect_timeout: timings.connect_timeout,
             attachments_max: 1_000,
             ..Limits::default()
         },
@@ -149,9 +169,9 @@ fn socket_io(admission: &Arc<Admission>) -> EngineEdge {
     })
 }
 
-fn engine_only(admission: &Arc<Admission>) -> EngineEdge {
+fn engine_only(timings: Timings, admission: &Arc<Admission>) -> EngineEdge {
     EngineEdge::new(Parts {
-        config: config("/engine.io"),
+        config: config("/engine.io", timings),
         speaks: Arc::new(EchoSpeaks),
         admission: Arc::clone(admission),
         allowed_origins: Arc::from([]),

@@ -7,7 +7,7 @@ use crate::support::{
     engine::{Engine, Transport, open_websocket},
     http::{ask, get, post},
     polling::{Session, assert_refused, assert_unknown, opening},
-    server::{Server, engine_io},
+    server::{Server, engine_io, strict_engine_io},
     websocket::{Incoming, WebSocket},
 };
 
@@ -26,7 +26,8 @@ async fn websocket_status(query: &str) -> u16 {
 
 #[tokio::test]
 async fn long_polling_opens_a_session() {
-    let answer = get_at("?EIO=4&transport=polling").await;
+    let server = strict_engine_io();
+    let answer = get(server.address, &server.target("polling")).await;
     let mut opening = opening(&answer);
     let sid = opening["sid"].take();
     assert!(sid.is_string(), "{sid}");
@@ -37,7 +38,7 @@ async fn long_polling_opens_a_session() {
 
 #[tokio::test]
 async fn websocket_opens_a_session_that_has_nothing_to_upgrade_to() {
-    let (mut opening, _socket) = open_websocket(engine_io()).await;
+    let (mut opening, _socket) = open_websocket(strict_engine_io()).await;
     let sid = opening["sid"].take();
     assert!(sid.is_string(), "{sid}");
     let expected = json!({"sid": null, "upgrades": [],

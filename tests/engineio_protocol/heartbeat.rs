@@ -9,21 +9,23 @@ use crate::support::{
     engine::{Engine, Transport, open_websocket, upgrade},
     on_each_transport,
     polling::Session,
-    server::{PING_INTERVAL_MS, PING_TIMEOUT_MS, engine_io},
+    server::{engine_io, strict_engine_io},
     soon,
     websocket::{Incoming, WebSocket},
 };
 
-const PING_INTERVAL: Duration = Duration::from_millis(PING_INTERVAL_MS);
-const PING_TIMEOUT: Duration = Duration::from_millis(PING_TIMEOUT_MS);
+const PING_INTERVAL: Duration = Duration::from_millis(300);
+const PING_TIMEOUT: Duration = Duration::from_millis(200);
 /// Timers may count in whole milliseconds.
 const TICK: Duration = Duration::from_millis(5);
 
 on_each_transport!(who_answers_stays, pings_keep_their_distance);
 
 async fn who_answers_stays(transport: Transport) {
+    let start = Instant::now();
     let mut engine = Engine::open(engine_io(), transport).await;
-    for _ in 0..4 {
+    // Longer than it would without an answer.
+    while start.elapsed() < Duration::from_secs(4) {
         engine.stays_quiet().await;
     }
     engine.say("still here");
@@ -41,8 +43,8 @@ async fn pings_keep_their_distance(transport: Transport) {
 
 async fn websocket(upgraded: bool) -> WebSocket {
     match upgraded {
-        false => open_websocket(engine_io()).await.1,
-        true => upgrade(&Session::open(engine_io()).await).await,
+        false => open_websocket(strict_engine_io()).await.1,
+        true => upgrade(&Session::open(strict_engine_io()).await).await,
     }
 }
 
@@ -70,7 +72,7 @@ async fn who_does_not_answer_on_websocket_is_gone() {
 #[tokio::test]
 async fn a_ping_answers_a_poll() {
     let start = Instant::now();
-    let session = Session::open(engine_io()).await;
+    let session = Session::open(strict_engine_io()).await;
     assert_eq!(session.poll().await.packets(), ["2"]);
     assert!(start.elapsed() + TICK >= PING_INTERVAL);
 }
@@ -78,7 +80,7 @@ async fn a_ping_answers_a_poll() {
 #[tokio::test]
 async fn who_polls_and_does_not_answer_is_gone() {
     let start = Instant::now();
-    let session = Session::open(engine_io()).await;
+    let session = Session::open(strict_engine_io()).await;
     assert_eq!(session.poll().await.packets(), ["2"]);
     // It may be told, or find out with its next request.
     let answer = session.poll().await;
@@ -93,7 +95,7 @@ async fn who_polls_and_does_not_answer_is_gone() {
 #[tokio::test]
 async fn who_never_polls_is_gone() {
     let start = Instant::now();
-    let session = Session::open(engine_io()).await;
+    let session = Session::open(strict_engine_io()).await;
     let speaks = async { while session.try_post("4hello").await.status == 200 {} };
     soon("the end of the session", speaks).await;
     assert!(start.elapsed() + TICK >= PING_INTERVAL + PING_TIMEOUT);
@@ -101,7 +103,7 @@ async fn who_never_polls_is_gone() {
 
 #[tokio::test]
 async fn messages_do_not_stand_for_an_answer() {
-    let (_, mut socket) = open_websocket(engine_io()).await;
+    let (_, mut socket) = open_websocket(strict_engine_io()).await;
     socket.say("4and").await;
     loop {
         match socket.next().await {
@@ -143,7 +145,7 @@ async fn an_answer_that_was_not_asked_for_harms_nobody() {
 #[tokio::test]
 async fn an_answer_holds_for_one_ping_only() {
     let start = Instant::now();
-    let (_, mut socket) = open_websocket(engine_io()).await;
+    let (_, mut socket) = open_websocket(strict_engine_io()).await;
     assert_eq!(socket.next().await, Incoming::text("2"));
     socket.say("3").await;
     assert_eq!(socket.next().await, Incoming::text("2"));

@@ -1,5 +1,7 @@
 //! From long polling to WebSocket, and what comes in between.
 
+use std::cell::Cell;
+
 use crate::support::{
     engine::{Engine, Transport, assert_no_session, open_websocket, upgrade},
     polling::{Session, assert_refused},
@@ -217,26 +219,35 @@ async fn a_websocket_that_does_not_probe_is_closed_and_the_session_stays() {
 }
 
 #[tokio::test]
+async fn an_upgrade_that_never_begins_is_given_up_and_the_session_stays() {
+    let session = Session::open(engine_io()).await;
+    let socket = session.websocket().await;
+    outlasts(&session, socket).await;
+}
+
+#[tokio::test]
 async fn an_upgrade_that_never_completes_is_given_up_and_the_session_stays() {
-    for probes in [false, true] {
-        let session = Session::open(engine_io()).await;
-        let mut socket = session.websocket().await;
-        if probes {
-            socket.say("2probe").await;
-            assert_eq!(socket.next().await, Incoming::text("3probe"));
+    let session = Session::open(engine_io()).await;
+    let socket = probed(&session).await;
+    outlasts(&session, socket).await;
+}
+
+/// The session outlasts the socket, kept alive by its polls and by more pings than one.
+async fn outlasts(session: &Session, mut socket: WebSocket) {
+    let is_closed = Cell::new(false);
+    let polls = async {
+        while !is_closed.get() {
+            session.past_pings(session.poll().await).await;
         }
-        // The session is kept alive, through pings that outnumber the patience for an upgrade.
-        let polls = async {
-            loop {
-                session.next().await;
-            }
-        };
-        tokio::select! {
-            () = polls => {}
-            end = socket.next() => assert!(matches!(end, Incoming::Closed(_)), "{end:?}"),
-        }
-        session.post("4still here").await;
-    }
+    };
+    let closes = async {
+        let end = socket.next().await;
+        is_closed.set(true);
+        end
+    };
+    let ((), end) = tokio::join!(polls, closes);
+    assert!(matches!(end, Incoming::Closed(_)), "{end:?}");
+    session.post("4still here").await;
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::{collections::HashSet, time::Duration};
 use tokio::time::Instant;
 
-use crate::support::{client::Client, engine::Transport, on_each_transport};
+use crate::support::{
+    client::Client, engine::Transport, on_each_transport, server::strict_socket_io,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Timers may count in whole milliseconds.
@@ -111,14 +113,14 @@ async fn ids_are_never_the_same(transport: Transport) {
 
 async fn who_enters_nothing_is_closed(transport: Transport) {
     let start = Instant::now();
-    let mut client = Client::outside(transport).await;
+    let mut client = Client::of(strict_socket_io(), transport).await;
     client.closes().await;
     assert!(start.elapsed() + TICK >= CONNECT_TIMEOUT);
 }
 
 async fn who_is_only_refused_is_closed(transport: Transport) {
     let start = Instant::now();
-    let mut client = Client::outside(transport).await;
+    let mut client = Client::of(strict_socket_io(), transport).await;
     client.say("0/random,");
     client
         .expect(r#"4/random,{"message":"Invalid namespace"}"#)
@@ -129,7 +131,8 @@ async fn who_is_only_refused_is_closed(transport: Transport) {
 
 async fn who_has_entered_may_stay(transport: Transport) {
     let start = Instant::now();
-    let mut client = Client::new(transport).await;
+    let mut client = Client::of(strict_socket_io(), transport).await;
+    client.join_main().await;
     while start.elapsed() < CONNECT_TIMEOUT * 2 {
         client.stays_quiet().await;
     }

@@ -12,6 +12,7 @@ on_each_transport!(
     bytes_need_no_attachments,
     events_are_acknowledged,
     two_namespaces_share_a_connection,
+    what_is_undefined_is_as_if_it_was_not_there,
     members_that_nobody_knows_are_passed_over,
     what_is_no_packet_closes,
     text_closes,
@@ -120,6 +121,7 @@ async fn arguments_come_back(transport: Transport) {
     let mut client = inside(transport).await;
     let arguments = [
         Pack::Nil,
+        Pack::Undefined,
         Pack::Bool(true),
         Pack::Int(0),
         Pack::Int(-1),
@@ -187,6 +189,22 @@ async fn two_namespaces_share_a_connection(transport: Transport) {
     is_well(&mut client).await;
     join(&mut client, "/custom", None).await;
     client.stays_quiet().await;
+}
+
+/// The JavaScript parser writes what is not there.
+async fn what_is_undefined_is_as_if_it_was_not_there(transport: Transport) {
+    let mut client = outside(transport).await;
+    let request = Pack::map([
+        ("type", CONNECT.into()),
+        ("data", Pack::Undefined),
+        ("options", Pack::Undefined),
+        ("nsp", "/".into()),
+    ]);
+    client.send(&request.encode());
+    assert_eq!(*next(&mut client).await.get("type"), CONNECT.into());
+    let heard = Pack::list(["auth".into(), Pack::map([])]);
+    expect(&mut client, EVENT, "/", heard).await;
+    is_well(&mut client).await;
 }
 
 /// The JavaScript parser sends its own options along.

@@ -8,6 +8,7 @@ on_each_transport!(
     who_leaves_one_stays_in_the_other,
     who_leaves_the_main_one_stays_in_the_other,
     who_has_left_may_come_back,
+    who_has_left_may_come_back_at_once,
     who_has_left_all_may_come_back,
     who_has_left_is_not_heard,
     an_event_for_a_namespace_that_was_not_entered_closes,
@@ -58,7 +59,18 @@ async fn who_has_left_may_come_back(transport: Transport) {
     let mut client = Client::new(transport).await;
     let before = client.join_custom().await;
     client.say("1/custom,");
+    client.stays_quiet().await;
     assert_ne!(client.join_custom().await, before);
+    client.is_well().await;
+}
+
+async fn who_has_left_may_come_back_at_once(transport: Transport) {
+    let mut client = Client::new(transport).await;
+    let before = client.join_custom().await;
+    for _ in 0..10 {
+        client.say("1/custom,");
+        assert_ne!(client.join_custom().await, before);
+    }
     client.is_well().await;
 }
 
@@ -66,6 +78,7 @@ async fn who_has_left_all_may_come_back(transport: Transport) {
     let mut client = two(transport).await;
     client.say("1/custom,");
     client.say("1");
+    client.stays_quiet().await;
     client.join_main().await;
     client.is_well().await;
 }
@@ -73,6 +86,7 @@ async fn who_has_left_all_may_come_back(transport: Transport) {
 async fn who_has_left_is_not_heard(transport: Transport) {
     let mut client = two(transport).await;
     client.say("1");
+    client.stays_quiet().await;
     client.say(r#"2["message","too late"]"#);
     client.closes().await;
 }

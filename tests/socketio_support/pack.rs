@@ -1,5 +1,6 @@
 //! MessagePack, as the parser of that name writes packets: a map with `type`, `data`, `nsp` and `id`.
 
+use rmp_serde::MSGPACK_EXT_STRUCT_NAME;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
@@ -12,6 +13,8 @@ use std::fmt;
 pub(crate) enum Pack {
     /// No value.
     Nil,
+    /// What JavaScript's parser makes of `undefined`: an extension of type 0 that holds a zero.
+    Undefined,
     /// Yes or no.
     Bool(bool),
     /// A number.
@@ -62,7 +65,7 @@ impl Pack {
 impl PartialEq for Pack {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Nil, Self::Nil) => true,
+            (Self::Nil, Self::Nil) | (Self::Undefined, Self::Undefined) => true,
             (Self::Bool(one), Self::Bool(other)) => one == other,
             (Self::Int(one), Self::Int(other)) => one == other,
             (Self::Float(one), Self::Float(other)) => one == other,
@@ -100,6 +103,10 @@ impl Serialize for Pack {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Nil => serializer.serialize_unit(),
+            Self::Undefined => {
+                let zero = (0_i8, Self::Bytes(vec![0]));
+                serializer.serialize_newtype_struct(MSGPACK_EXT_STRUCT_NAME, &zero)
+            }
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Int(value) => serializer.serialize_i64(*value),
             Self::Float(value) => serializer.serialize_f64(*value),
@@ -160,6 +167,13 @@ impl<'de> Visitor<'de> for PackVisitor {
         Ok(Pack::Bytes(bytes.to_vec()))
     }
 
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, extension: D) -> Result<Pack, D::Error> {
+        match <(i8, Pack)>::deserialize(extension)? {
+            (0, Pack::Bytes(zero)) if zero == [0] => Ok(Pack::Undefined),
+            other => Err(D::Error::custom(format!("an extension: {other:?}"))),
+        }
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Pack, A::Error> {
         let mut list = Vec::new();
         while let Some(value) = values.next_element()? {
@@ -170,8 +184,11 @@ impl<'de> Visitor<'de> for PackVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Pack, A::Error> {
         let mut map = Vec::new();
-        while let Some(member) = members.next_entry()? {
-            map.push(member);
+        while let Some((name, value)) = members.next_entry()? {
+            // In JavaScript that is no member.
+            if value != Pack::Undefined {
+                map.push((name, value));
+            }
         }
         Ok(Pack::Map(map))
     }

@@ -1,8 +1,8 @@
-//! The server under test: the conformance example, started once for all tests of a binary.
+//! The server under test: the conformance example, started once for all tests of a binary that want the same timings.
 //!
 //! With `BEDSIDE_TEST_ENGINEIO_AT`, `BEDSIDE_TEST_SOCKETIO_AT` or `BEDSIDE_TEST_MSGPACK_AT` (an
-//! address and a port) the tests run against another server that has the same timings and answers
-//! in the same way. This is how the tests themselves are tested: on the reference server.
+//! address and a port) the tests run against another server that has the suites' timings and
+//! answers in the same way. This is how the tests themselves are tested: on the reference server.
 
 use std::{
     net::SocketAddr,
@@ -12,9 +12,10 @@ use std::{
         mpsc,
     },
     thread,
+    time::Duration,
 };
 
-use self::server::Mode;
+use self::server::{Mode, Timings};
 
 #[path = "../../examples/conformance/engine_echo.rs"]
 mod engine_echo;
@@ -34,19 +35,33 @@ pub(crate) struct Server {
     pub(crate) path: &'static str,
 }
 
-/// The server's settings, which the tests rely on.
-pub(crate) const PING_INTERVAL_MS: u64 = 300;
-/// How long it waits for a pong.
-pub(crate) const PING_TIMEOUT_MS: u64 = 200;
 /// The most bytes of a message or payload.
 pub(crate) const MAX_PAYLOAD: usize = 1_000_000;
+
+/// The timings of most tests: the suites' ping interval, but time enough for a client on a busy
+/// machine. What happens when that time is over is tested with the suites' own.
+const CALM: Timings = Timings {
+    ping_timeout: Duration::from_secs(3),
+    connect_timeout: Duration::from_secs(10),
+    ..Timings::OF_SUITES
+};
 
 /// Engine.IO that sends back whatever it gets.
 pub(crate) fn engine_io() -> Server {
     static HERE: OnceLock<SocketAddr> = OnceLock::new();
     Server {
         address: elsewhere("BEDSIDE_TEST_ENGINEIO_AT")
-            .unwrap_or_else(|| here(&HERE, Mode::EngineOnly)),
+            .unwrap_or_else(|| here(&HERE, Mode::EngineOnly, CALM)),
+        path: "/engine.io/",
+    }
+}
+
+/// The same with the timings that suites expect.
+pub(crate) fn strict_engine_io() -> Server {
+    static HERE: OnceLock<SocketAddr> = OnceLock::new();
+    Server {
+        address: elsewhere("BEDSIDE_TEST_ENGINEIO_AT")
+            .unwrap_or_else(|| here(&HERE, Mode::EngineOnly, Timings::OF_SUITES)),
         path: "/engine.io/",
     }
 }
@@ -54,7 +69,21 @@ pub(crate) fn engine_io() -> Server {
 /// Socket.IO.
 pub(crate) fn socket_io() -> Server {
     Server {
-        address: elsewhere("BEDSIDE_TEST_SOCKETIO_AT").unwrap_or_else(socket_io_here),
+        address: elsewhere("BEDSIDE_TEST_SOCKETIO_AT").unwrap_or_else(calm_socket_io),
+        path: "/socket.io/",
+    }
+}
+
+/// The same where clients have to enter a namespace as soon as suites expect.
+pub(crate) fn strict_socket_io() -> Server {
+    static HERE: OnceLock<SocketAddr> = OnceLock::new();
+    let timings = Timings {
+        ping_timeout: CALM.ping_timeout,
+        ..Timings::OF_SUITES
+    };
+    Server {
+        address: elsewhere("BEDSIDE_TEST_SOCKETIO_AT")
+            .unwrap_or_else(|| here(&HERE, Mode::SocketIo, timings)),
         path: "/socket.io/",
     }
 }
@@ -62,20 +91,20 @@ pub(crate) fn socket_io() -> Server {
 /// Socket.IO for clients that speak MessagePack. For this server they are clients like others.
 pub(crate) fn msgpack() -> Server {
     Server {
-        address: elsewhere("BEDSIDE_TEST_MSGPACK_AT").unwrap_or_else(socket_io_here),
+        address: elsewhere("BEDSIDE_TEST_MSGPACK_AT").unwrap_or_else(calm_socket_io),
         path: "/socket.io/",
     }
 }
 
-fn socket_io_here() -> SocketAddr {
+fn calm_socket_io() -> SocketAddr {
     static HERE: OnceLock<SocketAddr> = OnceLock::new();
-    here(&HERE, Mode::SocketIo)
+    here(&HERE, Mode::SocketIo, CALM)
 }
 
 /// A WebSocket at `/` that sends back whatever it gets.
 pub(crate) fn ws_echo() -> SocketAddr {
     static HERE: OnceLock<SocketAddr> = OnceLock::new();
-    here(&HERE, Mode::WsEcho)
+    here(&HERE, Mode::WsEcho, CALM)
 }
 
 fn elsewhere(variable: &str) -> Option<SocketAddr> {
@@ -84,13 +113,13 @@ fn elsewhere(variable: &str) -> Option<SocketAddr> {
 }
 
 /// The server of this process, which runs until the tests are done.
-fn here(started: &OnceLock<SocketAddr>, mode: Mode) -> SocketAddr {
+fn here(started: &OnceLock<SocketAddr>, mode: Mode, timings: Timings) -> SocketAddr {
     *started.get_or_init(|| {
         count_panics();
         let (sender, address) = mpsc::channel();
         let serve = move || {
             actix_rt::System::new().block_on(async {
-                let server = server::build(mode, 0).expect("a free port");
+                let server = server::build(mode, timings, 0).expect("a free port");
                 sender.send(server.address()).expect("a test that waits");
                 server.run().await.expect("a server that runs");
             });
