@@ -134,6 +134,10 @@ impl EngineSocket {
             }) => {
                 registered.upgraded();
                 session.upgraded();
+                // `3probe`, if the client was so fast.
+                while let Some(frame) = probing.queue.pop_back() {
+                    session.queue.push_front(frame);
+                }
                 *probing.seat.borrow_mut() = Some(seat);
                 State::Open {
                     session,
