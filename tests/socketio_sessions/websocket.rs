@@ -1,9 +1,11 @@
 //! Sessions that open on a WebSocket.
 
+use bedside::{socketio::engine::Config, ws::admission::Admission};
 use bedside_protocol::CloseCode;
+use std::time::Duration;
 use tokio::time::Instant;
 
-use crate::kit::{Server, assert_about, ms, settled};
+use crate::kit::{Server, assert_about, config, ms, settled};
 
 #[actix_web::test]
 async fn the_beats_come_on_time_and_are_no_pings_of_the_socket() {
@@ -18,6 +20,19 @@ async fn the_beats_come_on_time_and_are_no_pings_of_the_socket() {
     }
     settled().await;
     assert_eq!(speaker.0.lock().heard, 3);
+}
+
+#[actix_web::test]
+async fn the_socket_itself_leaves_silence_to_the_beats() {
+    let config = Config {
+        ping_interval: Duration::from_secs(100),
+        ..config()
+    };
+    let server = Server::with(config, Admission::new(1));
+    let start = Instant::now();
+    let (mut socket, _) = server.connect().await;
+    assert_eq!(socket.text().await, "2");
+    assert_about(start, 100_000);
 }
 
 #[actix_web::test]
