@@ -301,3 +301,14 @@ impl Dialect for EngineSocket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_socket_is_small() {
+        let bytes = size_of::<EngineSocket>();
+        assert!(bytes <= 128, "{bytes}");
+    }
+}

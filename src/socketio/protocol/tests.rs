@@ -321,3 +321,15 @@ async fn formats_do_not_mix() {
         Err(CloseCode::ProtocolError)
     );
 }
+
+#[tokio::test]
+async fn an_idle_client_is_small() {
+    assert!(
+        size_of::<Connection>() <= 256,
+        "{}",
+        size_of::<Connection>()
+    );
+    let client = Client::connected();
+    assert_eq!(client.connection.members.capacity(), 1);
+    assert_eq!(client.connection.queue.capacity(), 0);
+}
