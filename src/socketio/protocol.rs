@@ -149,6 +149,9 @@ impl Connection {
         if !is_new || self.members.len() >= self.server.limits.namespaces_max {
             return Err(self.malformed());
         }
+        if self.server.admission.is_draining() {
+            return Err(CloseCode::GoingAway);
+        }
         let Ok(socket_id) = random_id() else {
             return Err(CloseCode::InternalError);
         };

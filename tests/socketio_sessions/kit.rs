@@ -50,6 +50,8 @@ pub(crate) struct Script {
     pub(crate) ended: Option<CloseCode>,
     pub(crate) slow: bool,
     pub(crate) busy: bool,
+    /// It takes small messages only.
+    pub(crate) strict: bool,
     pub(crate) written: usize,
     pub(crate) heard: usize,
     pub(crate) dropped: bool,
@@ -133,7 +135,7 @@ impl Speaker for Scripted {
     }
 
     fn message_bytes_max(&self) -> usize {
-        1_000
+        if self.0.0.lock().strict { 10 } else { 1_000 }
     }
 
     fn poll_output(&mut self, cx: &mut Context<'_>, into: &mut VecDeque<Bytes>) -> Poll<Output> {
@@ -335,7 +337,11 @@ impl Server {
     }
 
     /// Asks for a WebSocket; its answer's head is read.
-    pub(crate) async fn upgrade(&self, query: &str, origin: Option<&str>) -> (Socket, String) {
+    pub(crate) async fn upgrade(
+        &self,
+        query: &str,
+        header: Option<(&'static str, &str)>,
+    ) -> (Socket, String) {
         let mut request = RawRequest::with_uri(&format!("/socket.io/?{query}"));
         for (name, value) in [
             ("Host", "chat.example.org"),
@@ -346,8 +352,8 @@ impl Server {
         ] {
             request.insert_header((name, value));
         }
-        if let Some(origin) = origin {
-            request.insert_header(("Origin", origin));
+        if let Some(header) = header {
+            request.insert_header(header);
         }
         let (near, far) = duplex(1 << 20);
         let upgraded = self.edge.upgrade(Upgrade {

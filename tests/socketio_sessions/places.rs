@@ -87,7 +87,7 @@ async fn pages_of_other_sites_stay_out() {
         ("https://evil.example.org", false),
         ("null", false),
     ] {
-        let (_, head) = server.upgrade(WEBSOCKET, Some(origin)).await;
+        let (_, head) = server.upgrade(WEBSOCKET, Some(("Origin", origin))).await;
         let status = if allowed { " 101 " } else { " 403 " };
         assert!(head.contains(status), "{origin}: {head}");
         let request = TestRequest::with_uri(&format!("/socket.io/?{POLLING}"))

@@ -227,6 +227,13 @@ async fn bodies_have_a_size_and_a_kind() {
     assert_eq!(server.respond(latin).await.status(), 400);
     assert_eq!(speaker.received().len(), 1);
     assert!(!speaker.is_dropped());
+    // And so has each message in them.
+    speaker.change(|script| script.strict = true);
+    assert_eq!(server.post(&sid, "40123456789").await, Answer::ok("ok"));
+    assert!(!speaker.is_dropped());
+    assert_eq!(server.post(&sid, "401234567890").await, Answer::ok("ok"));
+    assert!(speaker.is_dropped());
+    assert_eq!(server.poll(&sid).await, Answer::ok("1"));
 }
 
 #[actix_web::test]

@@ -110,6 +110,14 @@ async fn each_end_has_its_code() {
 }
 
 #[actix_web::test]
+async fn a_page_that_offers_subprotocols_gets_the_first() {
+    let server = Server::new();
+    let offer = Some(("Sec-WebSocket-Protocol", "one, two"));
+    let (_, head) = server.upgrade("EIO=4&transport=websocket", offer).await;
+    assert!(head.contains("Sec-WebSocket-Protocol: one\r\n"), "{head}");
+}
+
+#[actix_web::test]
 async fn packets_that_mean_nothing_here_are_ignored() {
     let server = Server::new();
     let (mut socket, speaker) = server.connect().await;

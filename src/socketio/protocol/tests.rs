@@ -251,6 +251,7 @@ async fn a_client_in_no_namespace_does_not_hold_up_the_end() {
     let mut client = Client::new();
     client.admission.drain();
     assert_eq!(client.lives(), LOOK_INTERVAL);
+    assert_eq!(client.try_say("0"), Err(CloseCode::GoingAway));
 }
 
 #[tokio::test]
