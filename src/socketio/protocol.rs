@@ -149,6 +149,9 @@ impl Connection {
         if !is_new || self.members.len() >= self.server.limits.namespaces_max {
             return Err(self.malformed());
         }
+        if self.server.admission.is_draining() {
+            return Err(CloseCode::GoingAway);
+        }
         let Ok(socket_id) = random_id() else {
             return Err(CloseCode::InternalError);
         };
@@ -163,7 +166,12 @@ impl Connection {
         match connected {
             Ok(peer) => {
                 self.welcome(&namespace, &socket_id, peer.greeting());
-                self.members.push(Member { namespace, peer });
+                // Most clients join one namespace, for which a Vec would make room for four.
+                self.members.reserve_exact(1);
+                self.members.push(Member {
+                    namespace: kept(&namespace),
+                    peer,
+                });
                 self.alone = None;
                 self.waiting = None;
                 Ok(())
@@ -253,6 +261,14 @@ impl Connection {
             }
         }
         had
+    }
+}
+
+/// A namespace's name without the packet that it came in, which holds a token.
+fn kept(namespace: &Str) -> Str {
+    match namespace.as_str() {
+        "/" => "/".into(),
+        other => Str::copy_from_slice(other),
     }
 }
 

@@ -200,7 +200,7 @@ impl Polling {
                 let _ = reply.send(Err(Fault::UnknownSession));
                 continue;
             };
-            loop {
+            while !packets.is_done() {
                 session.deaf = session.speaker.poll_ready(cx).is_pending();
                 if session.deaf {
                     self.posts.push_front((packets, reply));

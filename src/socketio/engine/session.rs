@@ -89,7 +89,10 @@ impl Session {
             // A post may have been under way before the client had what it polled.
             self.speaker.heard();
         }
+        let bytes_max = self.speaker.message_bytes_max();
         match packet {
+            Packet::Message(text) if text.len() > bytes_max => Err(CloseCode::MessageTooBig),
+            Packet::Binary(bytes) if bytes.len() > bytes_max => Err(CloseCode::MessageTooBig),
             Packet::Message(text) => self.speaker.text(text),
             Packet::Binary(bytes) => self.speaker.binary(bytes),
             Packet::Pong => {
