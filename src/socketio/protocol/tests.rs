@@ -251,6 +251,7 @@ async fn a_client_in_no_namespace_does_not_hold_up_the_end() {
     let mut client = Client::new();
     client.admission.drain();
     assert_eq!(client.lives(), LOOK_INTERVAL);
+    assert_eq!(client.try_say("0"), Err(CloseCode::GoingAway));
 }
 
 #[tokio::test]
@@ -320,4 +321,16 @@ async fn formats_do_not_mix() {
         Client::connected().try_send(&connect),
         Err(CloseCode::ProtocolError)
     );
+}
+
+#[tokio::test]
+async fn an_idle_client_is_small() {
+    assert!(
+        size_of::<Connection>() <= 256,
+        "{}",
+        size_of::<Connection>()
+    );
+    let client = Client::connected();
+    assert_eq!(client.connection.members.capacity(), 1);
+    assert_eq!(client.connection.queue.capacity(), 0);
 }
