@@ -25,7 +25,9 @@
 //! | `/notifications/{id}/read` | PUT | `notifications` |
 //! | `/relations` | GET, PUT, DELETE | `relations` |
 //! | `/users/me` | GET, PUT | `users` |
-//! | `/users/{id}` | PUT | `users` |
+//! | `/users` | GET list | `users/directory` |
+//! | `/users/{id}` | GET, PUT, DELETE | `users/one`, `users`, `users/directory` |
+//! | `/chats...`, `/messages...`, `/users/me/preferences` | seed 003's | `clinic` |
 //!
 //! The seeds' own paths, outside `/api/v1`; errors there are `{success: false, message}`:
 //!

@@ -6,6 +6,7 @@ mod access;
 mod functions;
 mod http;
 mod process;
+mod sessions;
 mod sockets;
 
 use prometheus::{Encoder as _, Registry, TextEncoder, core::Collector};
@@ -14,6 +15,7 @@ use std::fmt;
 pub use access::allowed;
 pub use functions::HistogramSnapshot;
 pub use http::HttpMetrics;
+pub use sessions::SessionMetrics;
 pub use sockets::SocketMetrics;
 
 use functions::{Kind, Reading};
@@ -28,6 +30,8 @@ pub struct Metrics {
     pub http: HttpMetrics,
     /// WebSockets.
     pub sockets: SocketMetrics,
+    /// Sessions of Socket.IO.
+    pub sessions: SessionMetrics,
 }
 
 impl fmt::Debug for Metrics {
@@ -50,6 +54,7 @@ impl Metrics {
         let metrics = Self {
             http: HttpMetrics::new(&registry),
             sockets: SocketMetrics::new(&registry),
+            sessions: SessionMetrics::new(&registry),
             registry,
         };
         process::register(&metrics);

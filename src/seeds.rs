@@ -20,3 +20,6 @@ pub mod shown;
 
 pub use id::SeedId;
 pub use shown::Shown;
+
+/// What the audit log calls a sender in a payload that is somebody else than the token's.
+pub const SENDER_SPOOFED: &str = "sender.spoofed";

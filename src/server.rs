@@ -4,7 +4,7 @@
 mod open_files;
 
 use actix_codec::Framed;
-use actix_http::{HttpService, Request, h1};
+use actix_http::{HttpService, Request, h1, header::HeaderMap};
 use actix_server::ServerHandle;
 use actix_service::{fn_service, map_config};
 use actix_web::{
@@ -142,6 +142,8 @@ pub fn build(parts: ServerParts) -> io::Result<Server> {
                 .client_disconnect_timeout(DISCONNECT_TIMEOUT)
                 .keep_alive(KEEP_ALIVE)
                 .tcp_nodelay(true)
+                // A client that hangs up is not answered: long polling has to know that at once.
+                .h1_allow_half_closed(false)
                 .upgrade(fn_service(move |(request, framed)| {
                     let edges = Arc::clone(&edges);
                     async move {
@@ -191,7 +193,8 @@ async fn upgrade(
     proxies: usize,
 ) {
     let parts = framed.into_parts();
-    let address = client_address(&request, proxies);
+    let head = request.head();
+    let address = client_address(&head.headers, request.peer_addr(), proxies);
     let upgrade = Upgrade {
         stream: parts.io,
         request,
@@ -209,11 +212,13 @@ async fn upgrade(
 /// Who sent a request. Each proxy adds the address that it was called from to the end of
 /// `X-Forwarded-For`; what stands before the entries of our own proxies anybody could have
 /// written.
-fn client_address(request: &Request, proxies: usize) -> IpAddr {
+pub(crate) fn client_address(
+    headers: &HeaderMap,
+    peer: Option<SocketAddr>,
+    proxies: usize,
+) -> IpAddr {
     let forwarded = || {
-        let entries: Vec<&str> = request
-            .head()
-            .headers
+        let entries: Vec<&str> = headers
             .get_all("x-forwarded-for")
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
@@ -227,7 +232,7 @@ fn client_address(request: &Request, proxies: usize) -> IpAddr {
             .ok()
     };
     forwarded()
-        .or_else(|| request.peer_addr().map(|peer| peer.ip()))
+        .or_else(|| peer.map(|peer| peer.ip()))
         .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 

@@ -42,6 +42,7 @@ use std::{net::IpAddr, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use admission::{Admission, Full};
+use dialect::Dialect;
 use driver::{Driver, Opening};
 use handshake::{Acceptable, Credential};
 use metrics::SocketMetrics;
@@ -101,7 +102,9 @@ where
     fn upgrade(&self, upgrade: Upgrade<S>) -> LocalBoxFuture<'static, ()> {
         match self.open(&upgrade) {
             Ok(socket) => {
-                actix_rt::spawn(socket.drive(upgrade));
+                let metrics = Arc::clone(&self.metrics);
+                let driver = drive(upgrade, &socket.answer, socket.native, socket.seat, metrics);
+                actix_rt::spawn(driver);
                 std::future::ready(()).boxed_local()
             }
             Err(refusal) => {
@@ -117,21 +120,27 @@ struct Socket {
     answer: Vec<u8>,
     native: Native,
     seat: admission::Seat,
-    metrics: Arc<dyn SocketMetrics>,
 }
 
-impl Socket {
-    fn drive<S>(self, upgrade: Upgrade<S>) -> Driver<S, Native, admission::Seat>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let opening = Opening {
-            answer: [&upgrade.unsent[..], &self.answer].concat().into(),
-            read_ahead: upgrade.read_ahead,
-            metrics: self.metrics,
-        };
-        Driver::new(upgrade.stream, opening, self.native, self.seat)
-    }
+/// The driver of a socket whose handshake was accepted. `answer` opens it; `guard` is held for as
+/// long as the connection is.
+pub fn drive<S, D, G>(
+    upgrade: Upgrade<S>,
+    answer: &[u8],
+    dialect: D,
+    guard: G,
+    metrics: Arc<dyn SocketMetrics>,
+) -> Driver<S, D, G>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    D: Dialect,
+{
+    let opening = Opening {
+        answer: [&upgrade.unsent[..], answer].concat().into(),
+        read_ahead: upgrade.read_ahead,
+        metrics,
+    };
+    Driver::new(upgrade.stream, opening, dialect, guard)
 }
 
 impl NativeEdge {
@@ -151,7 +160,6 @@ impl NativeEdge {
             answer: acceptable.response(),
             native,
             seat,
-            metrics: Arc::clone(&self.metrics),
         })
     }
 
@@ -181,7 +189,7 @@ impl NativeEdge {
     }
 }
 
-fn no_room(full: Full) -> Refusal {
+pub(crate) fn no_room(full: Full) -> Refusal {
     match full {
         Full::Server => {
             Refusal::new(503, "the server has as many sockets as it may").with("Retry-After: 5")
@@ -193,7 +201,7 @@ fn no_room(full: Full) -> Refusal {
 }
 
 /// Answers in plain HTTP and ends the connection.
-pub(crate) async fn refuse<S>(upgrade: Upgrade<S>, refusal: Refusal)
+pub async fn refuse<S>(upgrade: Upgrade<S>, refusal: Refusal)
 where
     S: AsyncRead + AsyncWrite,
 {

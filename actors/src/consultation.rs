@@ -63,8 +63,9 @@ pub(crate) struct ConsultationActor {
 }
 
 impl ConsultationActor {
-    /// Tells those in the room who came and who went, and ends when nobody is left.
-    fn settle(&self, ctx: &mut Context<Self>) {
+    /// Tells those in the room who came and who went, and ends when nobody is left. Returns who
+    /// is there.
+    fn settle(&self, ctx: &mut Context<Self>) -> Vec<UserId> {
         let at = self.shared.clock.now();
         let settled = self.shared.rooms.settle(self.id, self.generation);
         for moved in settled.moves {
@@ -86,6 +87,7 @@ impl ConsultationActor {
         if settled.is_over {
             ctx.stop();
         }
+        settled.people
     }
 }
 
@@ -110,11 +112,11 @@ impl Handler<Join> for ConsultationActor {
     fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
         let rooms = &self.shared.rooms;
         let entered = rooms.enter(self.id, &join.user_id, &join.outbox);
-        self.settle(ctx);
+        let participants = self.settle(ctx);
         join.responder.answer(entered.map(|()| {
             Reply::Joined(Box::new(Joined {
                 consultation: join.consultation,
-                participants: rooms.people(self.id),
+                participants,
             }))
         }));
     }

@@ -119,6 +119,19 @@ pub const SOCKETIO_PING_INTERVAL_MS: u64 = 25_000;
 pub const SOCKETIO_PING_TIMEOUT_MS: u64 = 20_000;
 /// How long an Engine.IO session may be without a namespace, milliseconds.
 pub const SOCKETIO_CONNECT_TIMEOUT_MS: u64 = 10_000;
+/// How long a WebSocket may take to carry on a Socket.IO session that polls, milliseconds.
+pub const SOCKETIO_UPGRADE_TIMEOUT_MS: u64 = 10_000;
+/// Socket.IO sessions that poll at once. More are refused with HTTP 503.
+pub const SOCKETIO_POLLING_SESSIONS_MAX: usize = 2_048;
+/// Namespaces that one Socket.IO client may be in. One more closes the transport.
+pub const SOCKETIO_NAMESPACES_MAX: usize = 16;
+/// Refused requests for a namespace after which a Socket.IO client is closed.
+pub const SOCKETIO_REFUSALS_MAX: u8 = 32;
+/// Binary attachments of one Socket.IO packet. One more closes the transport.
+pub const SOCKETIO_ATTACHMENTS_MAX: usize = 10;
+/// A message of a Socket.IO client that is in no namespace yet, bytes: room for a token. More
+/// closes the transport.
+pub const SOCKETIO_CONNECT_BYTES_MAX: usize = 16 * 1024;
 /// Newest messages of a conversation that a search looks through.
 pub const SEARCH_MESSAGES_MAX: u64 = 2_000;
 /// Bytes of a search query.

@@ -64,14 +64,21 @@ impl Bearer {
         }
     }
 
-    /// As whom the node knows the bearer.
-    pub(crate) fn caller(&self) -> Caller {
-        Caller {
-            user_id: self.identity.user_id.clone(),
-            name: Arc::clone(&self.identity.name),
-            roles: self.identity.roles,
-            origin: None,
+    /// Checks that the bearer runs the directory: an admin, or one of the clinic's systems.
+    pub(crate) fn require_admin(&self) -> Result<(), CommandError> {
+        let roles = self.identity.roles;
+        if roles.has(Role::Admin) || roles.has(Role::Service) {
+            Ok(())
+        } else {
+            Err(CommandError::forbidden(
+                "this takes the role admin or service",
+            ))
         }
+    }
+
+    /// The bearer as a person who asks something of the node.
+    pub(crate) fn caller(&self) -> Caller {
+        caller(&self.identity)
     }
 
     fn may_write_directory(&self, parts: &HttpParts) -> bool {
@@ -107,6 +114,15 @@ fn token_of(request: &HttpRequest) -> Result<&str, CommandError> {
 /// Whether these are the rights of one of the clinic's systems and of no person.
 fn is_system(roles: Roles) -> bool {
     roles == Roles::from(Role::Service)
+}
+
+fn caller(identity: &SessionIdentity) -> Caller {
+    Caller {
+        user_id: identity.user_id.clone(),
+        name: Arc::clone(&identity.name),
+        roles: identity.roles,
+        origin: None,
+    }
 }
 
 impl FromRequest for Bearer {

@@ -4,6 +4,9 @@
 //! client's events and is drained of [`Packets`]. Everything is [`Send`], because a session that
 //! starts with long polling may go on as a WebSocket of another worker.
 
+mod event;
+
+use actix_http::header::{self, HeaderMap};
 use bedside_protocol::CloseCode;
 use bytes::Bytes;
 use serde::Serialize;
@@ -17,7 +20,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::ws::frame::{Opcode, framed};
+pub use event::{Arguments, ClientEvent};
+
+use crate::ws::frame::{Opcode, frame_header, framed};
 
 /// What is served. One for all connections of a server.
 pub trait Application: Send + Sync + 'static {
@@ -120,34 +125,6 @@ pub enum End {
     Close(CloseCode),
 }
 
-/// An event of a client: its name and arguments.
-pub struct ClientEvent {
-    pub(super) value: Value,
-    pub(super) format: Format,
-}
-
-impl ClientEvent {
-    /// Its name; empty when there is none that is text.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        let name = match self.format {
-            Format::Json => CommonParser.read_event(&self.value),
-            Format::MsgPack => MsgPackParser.read_event(&self.value),
-        };
-        name.unwrap_or_default()
-    }
-
-    /// Its first argument; `null` when there is none, none for one that is broken or binary.
-    #[must_use]
-    pub fn argument(&mut self) -> Option<Json> {
-        let first: Result<Json, _> = match self.format {
-            Format::Json => CommonParser.decode_value(&mut self.value, true),
-            Format::MsgPack => MsgPackParser.decode_value(&mut self.value, true),
-        };
-        first.ok()
-    }
-}
-
 /// Where a peer's packets go: WebSocket frames of Engine.IO messages. (Long polling takes the
 /// frames off again.)
 pub struct Packets<'a> {
@@ -189,6 +166,23 @@ impl Packets<'_> {
         self.packet(Packet::ack(self.namespace.to_owned(), value, id));
     }
 
+    /// An event with a client's arguments, as they came from this very client.
+    pub fn emit_back(&mut self, event: &str, arguments: &Arguments) {
+        let value = arguments.under(event);
+        self.packet(Packet::event(self.namespace.to_owned(), value));
+    }
+
+    /// The answer to a client's event, with arguments as they came from this very client.
+    pub fn ack_back(&mut self, id: i64, arguments: &Arguments) {
+        let value = arguments.alone();
+        self.packet(Packet::ack(self.namespace.to_owned(), value, id));
+    }
+
+    /// The client has left.
+    pub(super) fn disconnect(&mut self) {
+        self.packet(Packet::disconnect(self.namespace.to_owned()));
+    }
+
     pub(super) fn packet(&mut self, packet: Packet) {
         let encoded = match self.format {
             Format::Json => CommonParser.encode(packet),
@@ -225,8 +219,21 @@ pub fn event_frame<T: Serialize>(namespace: &str, event: &str, argument: &T) -> 
 }
 
 /// An Engine.IO message with this text.
-fn message_frame(text: &str) -> Bytes {
-    framed(Opcode::Text, format!("4{text}").as_bytes()).into()
+pub(super) fn message_frame(text: &str) -> Bytes {
+    let header = frame_header(Opcode::Text, 1 + text.len());
+    [header.as_slice(), b"4", text.as_bytes()].concat().into()
+}
+
+impl Handshake {
+    /// From the headers of a request of this address.
+    pub(super) fn new(headers: &HeaderMap, address: IpAddr) -> Self {
+        let bearer = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok()?.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim().to_owned());
+        Self { bearer, address }
+    }
 }
 
 impl std::fmt::Debug for Handshake {

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub struct Admission {
     connections_max: usize,
+    unauthenticated_max: usize,
     open: AtomicUsize,
     draining: AtomicBool,
     emptied: Notify,
@@ -36,8 +37,15 @@ impl Admission {
     /// Room for this many sockets.
     #[must_use]
     pub fn new(connections_max: usize) -> Arc<Self> {
+        Self::with(connections_max, limits::UNAUTHENTICATED_PER_ADDRESS_MAX)
+    }
+
+    /// The same, with room for so many sockets of one address that have not said who they are.
+    #[must_use]
+    pub fn with(connections_max: usize, unauthenticated_max: usize) -> Arc<Self> {
         Arc::new(Self {
             connections_max,
+            unauthenticated_max,
             open: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             emptied: Notify::new(),
@@ -67,7 +75,7 @@ impl Admission {
         let address = network(address);
         let mut unauthenticated = self.unauthenticated.lock();
         let count = unauthenticated.entry(address).or_insert(0);
-        if *count >= limits::UNAUTHENTICATED_PER_ADDRESS_MAX {
+        if *count >= self.unauthenticated_max {
             return Err(Full::Address);
         }
         *count += 1;

@@ -64,4 +64,22 @@ pub trait Dialect {
 
     /// When its patience ends, and the code to close with then.
     fn deadline(&self) -> Option<(Instant, CloseCode)>;
+
+    /// What follows when its deadline has come: by default the end. When it goes on, the next
+    /// deadline has to be a later one.
+    fn on_deadline(&mut self, now: Instant) -> Step {
+        match self.deadline() {
+            Some((at, code)) if at <= now => Step::Close(code),
+            _ => Step::Next,
+        }
+    }
+
+    /// Whether it finds out by itself that a client is gone. Then the driver sends no pings and
+    /// has no patience of its own with a silent client.
+    fn has_heartbeat(&self) -> bool {
+        false
+    }
+
+    /// All frames that were taken out of it before are written.
+    fn written(&mut self) {}
 }

@@ -23,7 +23,7 @@ use tokio::{
 
 use self::deadlines::first_deadline;
 use super::{
-    dialect::{Dialect, Output},
+    dialect::{Dialect, Output, Step},
     frame::{Opcode, Parser, Violation, close_payload, framed},
     inbox::Inbox,
     metrics::SocketMetrics,
@@ -61,6 +61,8 @@ pub struct Driver<S, D, G> {
     pinged: Instant,
     stalled: Option<Instant>,
     paused: bool,
+    /// The dialect was not yet told that what it gave is written.
+    unreported: bool,
     /// Set to the earliest deadline or before it, and moved only when it fires.
     timer: Pin<Box<Sleep>>,
     metrics: Arc<dyn SocketMetrics>,
@@ -105,6 +107,7 @@ where
             pinged: now,
             stalled: None,
             paused: false,
+            unreported: false,
             metrics: opening.metrics,
             closed: None,
             _guard: guard,
@@ -128,6 +131,7 @@ where
                 self.metrics.written(written.frames, written.bytes);
                 self.wrote = now;
                 self.stalled = None;
+                self.unreported = true;
             }
             match (flushed, &mut self.phase) {
                 (Poll::Ready(Err(_)), _) => return Err(Gone),
@@ -152,6 +156,9 @@ where
                     return if *ended { Err(Gone) } else { Ok(()) };
                 }
                 (Poll::Ready(Ok(())), Phase::Open(dialect)) => {
+                    if std::mem::take(&mut self.unreported) {
+                        dialect.written();
+                    }
                     match dialect.poll_output(cx, self.outgoing.queue(), FRAMES_AT_ONCE) {
                         Poll::Pending => return Ok(()),
                         Poll::Ready(Output::Frames) => {}
@@ -165,6 +172,17 @@ where
     }
 
     // Closing
+
+    fn take(&mut self, step: Step, cx: &mut Context<'_>, now: Instant) {
+        match step {
+            Step::Next => {}
+            Step::Close(code) => self.close(code, cx, now),
+            Step::CloseAfter(frame, code) => {
+                self.outgoing.queue().push_back(frame);
+                self.close(code, cx, now);
+            }
+        }
+    }
 
     /// Closes for a reason of ours. What the dialect has left is a bounded amount, and may be an
     /// acknowledgement, so it goes out first; but not to a client that was too slow, which comes

@@ -62,13 +62,26 @@ pub struct Acceptable {
     pub named: bool,
     /// Who it is.
     pub credential: Credential,
-    accept: [u8; 28],
+    accept: Accept,
 }
 
 impl Acceptable {
     /// The answer that opens the socket.
     #[must_use]
     pub fn response(&self) -> Vec<u8> {
+        self.accept
+            .response(self.named.then(|| self.format.subprotocol()))
+    }
+}
+
+/// What proves to a client that its handshake was understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accept([u8; 28]);
+
+impl Accept {
+    /// The answer that opens the socket, with the subprotocol if one was chosen.
+    #[must_use]
+    pub fn response(&self, subprotocol: Option<&str>) -> Vec<u8> {
         let mut out = Vec::with_capacity(192);
         out.extend_from_slice(
             b"HTTP/1.1 101 Switching Protocols\r\n\
@@ -76,10 +89,10 @@ impl Acceptable {
               Connection: Upgrade\r\n\
               Sec-WebSocket-Accept: ",
         );
-        out.extend_from_slice(&self.accept);
-        if self.named {
+        out.extend_from_slice(&self.0);
+        if let Some(name) = subprotocol {
             out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
-            out.extend_from_slice(self.format.subprotocol().as_bytes());
+            out.extend_from_slice(name.as_bytes());
         }
         out.extend_from_slice(b"\r\n\r\n");
         out
@@ -95,11 +108,8 @@ pub fn judge(request: Request<'_>, allowed_origins: &[String]) -> Result<Accepta
     if request.path != PATH {
         return Err(Refusal::new(404, "there is no WebSocket here"));
     }
-    if request.method != Method::GET {
-        return Err(Refusal::new(405, "a WebSocket starts with GET").with("Allow: GET"));
-    }
     let headers = request.headers;
-    let accept = opening(request.version, headers)?;
+    let accept = accept(request)?;
     check_origin(headers, allowed_origins)?;
     let (format, named) = subprotocol(headers)?;
     Ok(Acceptable {
@@ -110,9 +120,16 @@ pub fn judge(request: Request<'_>, allowed_origins: &[String]) -> Result<Accepta
     })
 }
 
-/// What RFC 6455 itself asks for; returns the value of `Sec-WebSocket-Accept`.
-fn opening(version: Version, headers: &HeaderMap) -> Result<[u8; 28], Refusal> {
-    if version != Version::HTTP_11 {
+/// Judges what RFC 6455 itself asks of a request for an upgrade, whatever is spoken then.
+///
+/// # Errors
+/// The answer to refuse with.
+pub fn accept(request: Request<'_>) -> Result<Accept, Refusal> {
+    let headers = request.headers;
+    if request.method != Method::GET {
+        return Err(Refusal::new(405, "a WebSocket starts with GET").with("Allow: GET"));
+    }
+    if request.version != Version::HTTP_11 {
         return Err(Refusal::new(400, "a WebSocket needs HTTP/1.1"));
     }
     if !has_token(headers, header::UPGRADE, "websocket") {
@@ -137,7 +154,7 @@ fn opening(version: Version, headers: &HeaderMap) -> Result<[u8; 28], Refusal> {
     }
     let key = only(headers, header::SEC_WEBSOCKET_KEY)?.unwrap_or_default();
     match BASE64_STANDARD.decode(key) {
-        Ok(bytes) if bytes.len() == 16 => Ok(hash_key(key.as_bytes())),
+        Ok(bytes) if bytes.len() == 16 => Ok(Accept(hash_key(key.as_bytes()))),
         _ => Err(Refusal::new(
             400,
             "Sec-WebSocket-Key has to be 16 bytes in base64",
@@ -147,7 +164,7 @@ fn opening(version: Version, headers: &HeaderMap) -> Result<[u8; 28], Refusal> {
 
 /// A page of another site must not open a socket in its visitor's name. A request without an
 /// Origin comes from no browser.
-fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
+pub(crate) fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
     let Some(origin) = only(headers, header::ORIGIN)? else {
         return Ok(());
     };

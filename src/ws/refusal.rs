@@ -18,12 +18,17 @@ pub struct Refusal {
     pub status: u16,
     /// Why, for developers. Nothing that the client sent.
     pub message: String,
+    /// What stands for it in Engine.IO.
+    code: Option<u8>,
     headers: &'static str,
 }
 
 #[derive(Serialize)]
 struct Body<'a> {
-    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u8>,
     message: &'a str,
 }
 
@@ -34,6 +39,7 @@ impl Refusal {
         Self {
             status,
             message: message.into(),
+            code: None,
             headers: "",
         }
     }
@@ -51,6 +57,13 @@ impl Refusal {
         self
     }
 
+    /// With a code instead of `success`, as clients of Engine.IO expect.
+    #[must_use]
+    pub(crate) fn with_code(mut self, code: u8) -> Self {
+        self.code = Some(code);
+        self
+    }
+
     /// The whole answer.
     #[must_use]
     pub fn response(&self) -> Vec<u8> {
@@ -59,10 +72,11 @@ impl Refusal {
             .and_then(|status| status.canonical_reason())
             .unwrap_or_default();
         let body = serde_json::to_vec(&Body {
-            success: false,
+            success: self.code.is_none().then_some(false),
+            code: self.code,
             message: &self.message,
         })
-        .expect("writes, because it is a flag and a string");
+        .expect("writes, because it is a flag, a number and a string");
         let more = if self.headers.is_empty() { "" } else { "\r\n" };
         let head = format!(
             "HTTP/1.1 {} {reason}\r\n\

@@ -1,5 +1,6 @@
 //! Seed 004: `/chat`, `/users` and `/doctors`.
 
+use actix_web::http::{Method, StatusCode};
 use bedside_protocol::{RelationKind, Role, Timestamp, limits::PRESENCE_WATCH_MAX};
 use serde_json::{Value, json};
 
@@ -386,6 +387,11 @@ async fn paths_that_are_none_say_so_in_the_seeds_shape() {
     let wrong = api.delete("/chat/conversations").by(PATIENT).await;
     assert_eq!(wrong.header("allow"), Some("GET, HEAD"));
     wrong.plainly(405);
+    // Every GET answers HEAD.
+    for path in ["/chat/conversations", "/notifications", "/messages/unread"] {
+        let head = api.request(Method::HEAD, path).by(PATIENT).await;
+        assert_eq!(head.status, StatusCode::OK, "{path}");
+    }
     let long = "x".repeat(129);
     let path = format!("/chat/conversations/{long}");
     api.get(&path).by(PATIENT).await.plainly(404);

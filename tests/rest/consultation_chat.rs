@@ -1,6 +1,6 @@
 //! Seed 000: the messages of consultations.
 
-use bedside_protocol::{Timestamp, limits::TEXT_BYTES_MAX};
+use bedside_protocol::{RelationKind, Timestamp, limits::TEXT_BYTES_MAX};
 use serde_json::{Value, json};
 
 use crate::{
@@ -250,6 +250,29 @@ async fn unread_is_bounded() {
     assert_eq!(rows.as_array().map(Vec::len), Some(200));
     assert!(texts(&rows).contains(&"m200"));
     assert!(!texts(&rows).contains(&"m0"));
+}
+
+#[actix_web::test]
+async fn what_was_before_ones_time_can_neither_be_read_nor_marked() {
+    let (api, path, _) = consulting().await;
+    let before = say(&api, &path, DOCTOR, "before").await;
+    let interpreter = "assistant:i1";
+    api.know(&[interpreter]).await;
+    api.relate("12", "i1", RelationKind::Interpreter).await;
+    let list = api.get("/api/v1/conversations").by(DOCTOR).await.ok();
+    let chat = list["conversations"][0]["conversation_id"].as_str();
+    let members = format!("/api/v1/conversations/{}/members", chat.expect("an id"));
+    let body = json!({"user_id": "i1", "member_role": "interpreter"});
+    api.post(&members).by(DOCTOR).json(body).await.created();
+    let after = say(&api, &path, DOCTOR, "after").await;
+    let page = api.get(&format!("{path}/messages")).by(interpreter).await;
+    assert_eq!(texts(&page.data(200)), ["after"]);
+    let read = |message: &Value| {
+        let path = format!("/messages/{}/read", message["id"].as_str().expect("an id"));
+        api.put(&path).by(interpreter)
+    };
+    read(&before).await.plainly(404);
+    read(&after).await.ok();
 }
 
 #[actix_web::test]

@@ -158,7 +158,8 @@ pub(crate) struct Api {
     call: Box<Call>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) clock: Arc<ManualClock>,
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) shown: Arc<Shown>,
     pub(crate) counted: Arc<Counted>,
     pub(crate) rooms: Arc<Rooms>,
 }
@@ -247,7 +248,7 @@ impl Api {
 
     pub(crate) async fn with(options: Options) -> Self {
         let (parts, inside) = parts(&options);
-        let node = Arc::clone(&parts.node);
+        let (node, shown) = (Arc::clone(&parts.node), Arc::clone(&parts.shown));
         let app = App::new()
             .wrap(from_fn(http::edge))
             .configure(|cfg| http::configure(cfg, parts));
@@ -261,6 +262,7 @@ impl Api {
             store: inside.store,
             clock: inside.clock,
             node,
+            shown,
             counted: inside.counted,
             rooms: inside.rooms,
         }

@@ -17,6 +17,8 @@ pub(super) struct Room {
 struct Socket {
     user_id: UserId,
     outbox: Arc<Outbox>,
+    /// It came in since the room was last settled: the answer to its join says who is there.
+    is_new: bool,
 }
 
 /// Somebody came or went.
@@ -51,7 +53,11 @@ impl Room {
                 "consultation.join: at most 256 sockets in a room",
             ));
         }
-        self.sockets.push(Socket { user_id, outbox });
+        self.sockets.push(Socket {
+            user_id,
+            outbox,
+            is_new: true,
+        });
         Ok(())
     }
 
@@ -79,11 +85,20 @@ impl Room {
             })
             .collect();
         self.told = people;
+        for socket in &mut self.sockets {
+            socket.is_new = false;
+        }
         moves
     }
 
+    /// Whom those in the room know to be there.
+    pub(super) fn told(&self) -> &[UserId] {
+        &self.told
+    }
+
     fn others(&self, user_id: &UserId) -> Vec<Arc<Outbox>> {
-        let others = self.sockets.iter().filter(|s| s.user_id != *user_id);
+        let others = self.sockets.iter();
+        let others = others.filter(|s| s.user_id != *user_id && !s.is_new);
         others.map(|socket| socket.outbox.clone()).collect()
     }
 }
@@ -144,6 +159,18 @@ mod tests {
         room.enter(user("n"), socket()).expect("room");
         assert_eq!(room.take_out(&Who::User(user("p"))).len(), 1);
         assert_eq!(told(&mut room), [("n".to_owned(), true, 1)]);
+    }
+
+    #[test]
+    fn who_comes_in_is_told_by_the_answer_alone() {
+        let (mut room, first) = (Room::default(), socket());
+        room.enter(user("d"), first.clone()).expect("room");
+        told(&mut room);
+        room.take_out(&Who::Session(first.session_id()));
+        room.enter(user("p"), socket()).expect("room");
+        let expected = [("d".to_owned(), false, 0), ("p".to_owned(), true, 0)];
+        assert_eq!(told(&mut room), expected);
+        assert_eq!(room.told(), [user("p")]);
     }
 
     #[test]

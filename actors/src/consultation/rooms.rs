@@ -53,6 +53,8 @@ struct Live {
 /// What is to be told in a room.
 pub(super) struct Settled {
     pub(super) moves: Vec<Moved>,
+    /// Who is in it, as told.
+    pub(super) people: Vec<UserId>,
     /// Nobody is in it, and it has no actor any more.
     pub(super) is_over: bool,
 }
@@ -151,10 +153,15 @@ impl Rooms {
         };
         let is_over = room.is_empty() && live.joining == 0;
         let moves = room.settle();
+        let people = room.told().to_vec();
         if is_over {
             entry.remove();
         }
-        Settled { moves, is_over }
+        Settled {
+            moves,
+            people,
+            is_over,
+        }
     }
 
     /// Called on the actor's arbiter, before the actor is dropped.
@@ -196,6 +203,7 @@ impl Settled {
     const fn nothing() -> Self {
         Self {
             moves: Vec::new(),
+            people: Vec::new(),
             is_over: true,
         }
     }

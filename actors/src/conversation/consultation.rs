@@ -66,7 +66,7 @@ fn take(
     let at = now.max(state.head.at);
     let consultation = is_there(state.consultation.as_mut())?;
     let Some(status) = next(consultation.status, &step)? else {
-        return Ok(Err(reply(consultation)));
+        return Ok(Err(reply(consultation.clone(), None)));
     };
     let notes = match step {
         Step::End { notes } => notes,
@@ -101,24 +101,23 @@ fn take(
             at,
         })
     };
-    let reply = reply(consultation);
+    let stands = consultation.clone();
     let body = AppendBody::Consultation {
         event: Box::new(event.clone()),
         status,
         notes: notes.map(Arc::from),
     };
+    let append = state.next_entry(by.as_ref(), false, now, body);
     Ok(Ok(Planned {
-        append: state.next_entry(by.as_ref(), false, now, body),
+        reply: reply(stands, Some(append.seq)),
+        append,
         event,
-        reply,
         target_seq: None,
     }))
 }
 
-fn reply(consultation: &Consultation) -> Reply {
-    Reply::Consultation(Box::new(ConsultationReply {
-        consultation: consultation.clone(),
-    }))
+fn reply(consultation: Consultation, seq: Option<u64>) -> Reply {
+    Reply::Consultation(Box::new(ConsultationReply { consultation, seq }))
 }
 
 /// Whether the caller may come into the room; the consultation, if so.

@@ -141,12 +141,14 @@ impl Node {
         )?;
         let mut member_ids = vec![caller.user_id.clone()];
         for user_id in create.patient_id.iter().chain(&create.member_ids) {
-            if !member_ids.contains(user_id) {
-                member_ids.push(user_id.clone());
+            if member_ids.contains(user_id) {
+                continue;
             }
-        }
-        if member_ids.len() > limits::MEMBERS_MAX {
-            return Err(CommandError::too_large("member_ids: at most 1000 members"));
+            // Before the rest is looked at: a long list must not cost its square.
+            if member_ids.len() == limits::MEMBERS_MAX {
+                return Err(CommandError::too_large("member_ids: at most 1000 members"));
+            }
+            member_ids.push(user_id.clone());
         }
         let others = member_ids[1..].to_vec();
         let people = store.people(others.clone()).await.map_err(fault)?;

@@ -1,8 +1,7 @@
 //! The directory of people, their relations, and whose presence who may see.
 
 use bedside_protocol::{
-    CommandError, ConversationKind, Presence, RelationKind, Reply, Timestamp, UserId, limits,
-    reply::Presences,
+    CommandError, ConversationKind, Presence, RelationKind, Timestamp, UserId, limits,
 };
 use std::{
     collections::HashSet,
@@ -101,6 +100,20 @@ impl Node {
         Ok(there_was)
     }
 
+    /// Has every direct conversation of somebody look again whether the two may write to each
+    /// other, because what this person is has changed.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn recheck_person(&self, user_id: &UserId) -> StoreResult<()> {
+        for one in self.shared.store.listed(user_id.clone()).await? {
+            if one.kind == ConversationKind::Direct {
+                self.shared.directory.recheck(one.conversation_id);
+            }
+        }
+        Ok(())
+    }
+
     /// Has every conversation look again that may rest on a relation of these two.
     async fn recheck(&self, patient_id: &UserId, user_id: &UserId) -> StoreResult<()> {
         let store = &self.shared.store;
@@ -168,12 +181,17 @@ impl Node {
             .map_err(|fault| storage_error(&fault))
     }
 
-    /// `presence.watch`.
-    pub(crate) async fn watch_presence(
+    /// From now on the caller's socket hears of the presence of those of `user_ids` that the
+    /// caller may see, in the place of those it watched before: `presence.watch`. Returns their
+    /// presence.
+    ///
+    /// # Errors
+    /// `too_large` past 200 people, `unavailable`.
+    pub async fn watch_presence(
         &self,
         caller: &Caller,
         user_ids: Vec<UserId>,
-    ) -> Result<Reply, CommandError> {
+    ) -> Result<Vec<Presence>, CommandError> {
         let visible = self.visible(caller, user_ids).await?;
         if let Some(origin) = &caller.origin {
             self.shared
@@ -181,13 +199,11 @@ impl Node {
                 .watch(origin, &caller.user_id, &visible);
         }
         let ids = visible.into_iter().map(|(user_id, _)| user_id).collect();
-        let presence = self
-            .shared
+        self.shared
             .presence
             .of(&self.shared, ids)
             .await
-            .map_err(|fault| storage_error(&fault))?;
-        Ok(Reply::Presences(Presences { presence }))
+            .map_err(|fault| storage_error(&fault))
     }
 
     /// Those whose presence the caller may see, and until when: who shares a group with them,

@@ -157,6 +157,19 @@ mod tests {
         assert!(!matches("دواء", "موعد"));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_for_a_turn_is_told_to_come_back() {
+        let mut turns = Vec::new();
+        for _ in 0..AT_ONCE {
+            turns.push(turn().await.expect("is free"));
+        }
+        let refused = turn().await.expect_err("all are taken");
+        assert_eq!(refused.code, ErrorCode::RateLimited);
+        assert!(refused.retry_after_ms > 0);
+        turns.pop();
+        assert!(turn().await.is_ok());
+    }
+
     #[test]
     fn a_query_has_its_bounds() {
         let code = |query: &str| Needle::new(query).err().map(|error| error.code);

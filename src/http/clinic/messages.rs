@@ -133,6 +133,9 @@ async fn list(
     let page = Page::of(params.0.page, params.0.limit)?;
     let conversation = view::conversation(&parts, &me, *id).await?;
     let (found, total) = history::messages(&parts, &conversation, page).await?;
+    if let Some(newest) = found.last() {
+        parts.shown.note(me.id(), *id, newest.seq);
+    }
     let rows = found.into_iter().map(|found| {
         let sender = found.message.sender_id.as_ref();
         let is_read = is_read(&conversation, me.id(), found.seq, sender);

@@ -22,7 +22,7 @@ use crate::{
         view,
     },
     seeds::{
-        SeedId,
+        SENDER_SPOOFED, SeedId,
         consultations::{self, MessageDraft, MessageRow},
     },
 };
@@ -142,7 +142,7 @@ async fn require_self(parts: &HttpParts, me: &Me, sender: Option<&SeedId>) -> Re
     let record = AuditRecord {
         at: parts.node.clock().now(),
         actor: Some(me.id().clone()),
-        action: "sender.spoofed",
+        action: SENDER_SPOOFED,
         subject: sender.as_str().to_owned(),
         detail: String::new(),
     };

@@ -17,6 +17,8 @@ const PING_INTERVAL: Duration = Duration::from_millis(limits::PING_INTERVAL_MS);
 const IDLE_TIMEOUT: Duration = Duration::from_millis(limits::IDLE_TIMEOUT_MS);
 /// How long a socket may take no byte while there are some for it.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// For what never comes.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl<S, D, G> Driver<S, D, G>
 where
@@ -24,6 +26,7 @@ where
     D: Dialect,
 {
     pub(super) fn keep_time(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Gone> {
+        self.hurry();
         while self.timer.as_mut().poll(cx).is_ready() {
             self.on_deadline(cx, now)?;
             // Never in the past, or this would go round for ever.
@@ -35,8 +38,18 @@ where
         Ok(())
     }
 
+    /// A dialect may come to have less patience than it had when the timer was set.
+    fn hurry(&mut self) {
+        if let Phase::Open(dialect) = &self.phase
+            && let Some((at, _)) = dialect.deadline()
+            && at < self.timer.deadline()
+        {
+            self.timer.as_mut().reset(at);
+        }
+    }
+
     fn on_deadline(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Gone> {
-        let dialect = match &self.phase {
+        let dialect = match &mut self.phase {
             Phase::Closing { until, .. } if *until <= now => return Err(Gone),
             Phase::Closing { .. } => return Ok(()),
             Phase::Open(dialect) => dialect,
@@ -51,10 +64,11 @@ where
             // Not being read, it has no way to be heard.
             self.heard = now;
         }
-        if let Some((at, code)) = dialect.deadline()
-            && at <= now
-        {
-            self.close(code, cx, now);
+        if dialect.deadline().is_some_and(|(at, _)| at <= now) {
+            let step = dialect.on_deadline(now);
+            self.take(step, cx, now);
+        } else if dialect.has_heartbeat() {
+            // Then silence is its business.
         } else if self.heard + IDLE_TIMEOUT <= now {
             self.close(CloseCode::IdleTimeout, cx, now);
         } else if self.ping_at() <= now {
@@ -71,6 +85,16 @@ where
         self.heard.min(self.wrote).max(self.pinged) + PING_INTERVAL
     }
 
+    /// When something has to be done about a socket that is silent.
+    fn silence_ends(&self, dialect: &D) -> Instant {
+        if dialect.has_heartbeat() {
+            // Nothing has to be; but every timer needs some end.
+            self.heard + FAR
+        } else {
+            self.ping_at().min(self.heard + IDLE_TIMEOUT)
+        }
+    }
+
     fn next_deadline(&self) -> Instant {
         match &self.phase {
             Phase::Closing { until, .. } => *until,
@@ -80,7 +104,7 @@ where
             ]
             .into_iter()
             .flatten()
-            .fold(self.ping_at().min(self.heard + IDLE_TIMEOUT), Instant::min),
+            .fold(self.silence_ends(dialect), Instant::min),
         }
     }
 }

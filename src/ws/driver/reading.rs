@@ -128,14 +128,7 @@ where
             };
             at += consumed;
             frames += 1;
-            match step {
-                Step::Next => {}
-                Step::Close(code) => self.close(code, cx, now),
-                Step::CloseAfter(frame, code) => {
-                    self.outgoing.queue().push_back(frame);
-                    self.close(code, cx, now);
-                }
-            }
+            self.take(step, cx, now);
         };
         if frames > 0 {
             self.metrics.received(frames);
