@@ -17,7 +17,7 @@ use socketioxide_core::{Str, packet::PacketData, parser::ParserState};
 use std::{
     collections::VecDeque,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -81,8 +81,8 @@ pub struct Connection {
 struct Member {
     namespace: Str,
     peer: Box<dyn Peer>,
-    /// Its id, until the client was told it: that waits until the peer is ready for it.
-    sid: Option<Box<str>>,
+    /// The id that it has yet to be told, once its peer is ready for it.
+    admitting: Option<Box<str>>,
 }
 
 struct Alone {
@@ -163,11 +163,17 @@ impl Connection {
             format: self.format(),
         });
         match connected {
-            Ok(peer) => {
+            Ok(mut peer) => {
+                // Most are ready at once; the others are asked again for output.
+                let mut cx = Context::from_waker(Waker::noop());
+                let is_ready = peer.poll_admitted(&mut cx).is_ready();
+                if is_ready {
+                    self.packets(&namespace).welcome(&socket_id, &*peer);
+                }
                 self.members.push(Member {
                     namespace,
                     peer,
-                    sid: Some(socket_id.into()),
+                    admitting: (!is_ready).then(|| socket_id.into_boxed_str()),
                 });
                 self.alone = None;
                 self.waiting = None;
@@ -215,6 +221,14 @@ impl Connection {
 
     // What goes out
 
+    fn packets<'a>(&'a mut self, namespace: &'a str) -> Packets<'a> {
+        Packets {
+            namespace,
+            format: self.format(),
+            frames: &mut self.queue,
+        }
+    }
+
     /// Adds what the peers have. Says whether any of them had something.
     fn gather(&mut self, cx: &mut Context<'_>, into: &mut VecDeque<Bytes>) -> bool {
         let (format, mut had, mut at) = (self.format(), false, 0);
@@ -224,15 +238,13 @@ impl Connection {
                 format,
                 frames: into,
             };
-            if let Some(sid) = &member.sid {
+            if let Some(sid) = member.admitting.take() {
                 if member.peer.poll_admitted(cx).is_pending() {
+                    member.admitting = Some(sid);
                     at += 1;
                     continue;
                 }
-                let sid = [("sid", sid.to_string())];
-                let greeting = sid.into_iter().chain(member.peer.greeting());
-                packets.packet(packets::connected(format, &member.namespace, greeting));
-                member.sid = None;
+                packets.welcome(&sid, &*member.peer);
                 had = true;
             }
             match member.peer.poll_output(cx, &mut packets) {
@@ -254,6 +266,15 @@ impl Connection {
             }
         }
         had
+    }
+}
+
+impl Packets<'_> {
+    /// The answer to CONNECT.
+    fn welcome(&mut self, sid: &str, peer: &dyn Peer) {
+        let members = [("sid", sid.to_owned())].into_iter();
+        let members = members.chain(peer.greeting());
+        self.packet(packets::connected(self.format, self.namespace, members));
     }
 }
 
