@@ -5,8 +5,8 @@ use crate::support::{
     http::get,
     on_each_transport,
     polling::{Session, assert_unknown},
-    server::engine_io,
     soon,
+    under_test::engine_io,
     websocket::Incoming,
 };
 

@@ -7,7 +7,7 @@ use crate::support::{
     engine::{Engine, Transport, open_websocket},
     http::{ask, get, post},
     polling::{Session, assert_refused, assert_unknown, opening},
-    server::{Server, engine_io, strict_engine_io},
+    under_test::{Server, engine_io, strict_engine_io},
     websocket::{Incoming, WebSocket},
 };
 

@@ -9,8 +9,8 @@ use crate::support::{
     engine::{Engine, Transport, open_websocket, upgrade},
     on_each_transport,
     polling::Session,
-    server::{engine_io, strict_engine_io},
     soon,
+    under_test::{engine_io, strict_engine_io},
     websocket::{Incoming, WebSocket},
 };
 

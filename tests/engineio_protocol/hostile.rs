@@ -10,7 +10,7 @@ use crate::support::{
     engine::{Engine, Transport, open_websocket},
     http::ask,
     polling::Session,
-    server::{assert_no_panic, engine_io},
+    under_test::{assert_no_panic, engine_io},
     websocket::WebSocket,
 };
 

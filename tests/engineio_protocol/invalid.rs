@@ -3,7 +3,7 @@
 use crate::support::{
     engine::{Engine, Transport, open_websocket, upgrade},
     polling::Session,
-    server::engine_io,
+    under_test::engine_io,
     websocket::Incoming,
 };
 

@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use crate::support::{
     engine::{Engine, Event, Transport},
     polling::Session,
-    server::engine_io,
+    under_test::engine_io,
 };
 
 const CLIENTS: usize = 200;

@@ -3,7 +3,7 @@
 use crate::support::{
     engine::{Engine, Event, Transport},
     on_each_transport,
-    server::{MAX_PAYLOAD, engine_io},
+    under_test::{MAX_PAYLOAD, engine_io},
 };
 
 on_each_transport!(

@@ -5,7 +5,7 @@ use crate::support::{
     engine::{Engine, Transport, open_websocket},
     http::Connection,
     polling::Session,
-    server::{MAX_PAYLOAD, engine_io},
+    under_test::{MAX_PAYLOAD, engine_io},
     websocket::Incoming,
 };
 

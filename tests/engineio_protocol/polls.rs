@@ -4,7 +4,7 @@ use crate::support::{
     engine::{Engine, Transport},
     http::{Connection, ask},
     polling::Session,
-    server::engine_io,
+    under_test::engine_io,
 };
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! WebSocket alone, without Engine.IO on it: the server that protocol fuzzers are pointed at.
 
 use crate::support::{
-    server::ws_echo,
+    under_test::ws_echo,
     websocket::{Incoming, WebSocket},
 };
 

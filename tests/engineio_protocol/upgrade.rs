@@ -5,8 +5,8 @@ use std::cell::Cell;
 use crate::support::{
     engine::{Engine, Transport, assert_no_session, open_websocket, upgrade},
     polling::{Session, assert_refused},
-    server::engine_io,
     soon,
+    under_test::engine_io,
     websocket::{Incoming, WebSocket},
 };
 

@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 use tokio::time::Instant;
 
 use crate::support::{
-    client::Client, engine::Transport, on_each_transport, server::strict_socket_io,
+    client::Client, engine::Transport, on_each_transport, under_test::strict_socket_io,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);

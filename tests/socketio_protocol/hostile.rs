@@ -12,7 +12,7 @@ use crate::support::{
     engine::{Transport, open_websocket},
     pack::Pack,
     polling::Session,
-    server::{assert_no_panic, socket_io},
+    under_test::{assert_no_panic, socket_io},
     websocket::WebSocket,
 };
 

@@ -1,7 +1,7 @@
 //! Clients with the MessagePack parser: every packet is a binary message.
 
 use crate::support::{
-    client::Client, engine::Transport, on_each_transport, pack::Pack, server::msgpack,
+    client::Client, engine::Transport, on_each_transport, pack::Pack, under_test::msgpack,
 };
 
 on_each_transport!(

@@ -6,7 +6,7 @@ use crate::support::{
     http::get,
     on_each_transport,
     polling::Session,
-    server::{Server, socket_io},
+    under_test::{Server, socket_io},
     websocket::Incoming,
 };
 

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::{
     engine::{Engine, Transport},
-    server::{Server, socket_io},
+    under_test::{Server, socket_io},
 };
 
 /// A client, which is a session of Engine.IO.

@@ -11,8 +11,8 @@ use tokio::{
 use super::{
     http::Connection,
     polling::Session,
-    server::Server,
     soon,
+    under_test::Server,
     websocket::{Incoming, Reader, Received, WebSocket, Writer},
 };
 

@@ -8,7 +8,7 @@
 //! engine      a session on any transport, which answers pings by itself
 //! client      a client of Socket.IO
 //! pack        MessagePack
-//! server      the server under test
+//! under_test  the server
 //! ```
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -17,7 +17,7 @@ pub(crate) mod engine;
 pub(crate) mod http;
 pub(crate) mod pack;
 pub(crate) mod polling;
-pub(crate) mod server;
+pub(crate) mod under_test;
 pub(crate) mod websocket;
 
 use std::{future::Future, time::Duration};

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{
     http::{Connection, Response, get, post},
-    server::Server,
     soon,
+    under_test::Server,
     websocket::WebSocket,
 };
 
