@@ -138,13 +138,9 @@ impl Clinic {
             let store = Arc::clone(self.hall.node.store());
             actix_rt::spawn(audit::write(store, record));
         }
-        let message = match code {
-            ErrorCode::Forbidden => ErrorCode::Forbidden,
-            // One that has run out is a bad one too.
-            _ => ErrorCode::Unauthorized,
-        };
         ConnectRefused {
-            message: message.name().to_owned(),
+            // Whatever is wrong with a token, for these clients it is one thing.
+            message: ErrorCode::Unauthorized.name().to_owned(),
             data: Some(json!({"code": code.name()})),
         }
     }
