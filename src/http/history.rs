@@ -93,9 +93,6 @@ pub(super) async fn newest(
     while found.messages.len() < limit
         && let Some(page) = walk.next(parts, me).await?
     {
-        if range.is_at_head() {
-            found.up_to_seq = found.up_to_seq.max(page.head_seq);
-        }
         for entry in page.events.into_iter().rev() {
             let Event::MessageCreated(message) = entry.event else {
                 continue;
@@ -114,6 +111,9 @@ pub(super) async fn newest(
             }
         }
     }
+    if range.is_at_head() {
+        found.up_to_seq = found.up_to_seq.max(walk.head_seq);
+    }
     found.messages.reverse();
     Ok(found)
 }
@@ -123,6 +123,8 @@ pub(super) struct Walk {
     conversation_id: ConversationId,
     before_seq: Option<u64>,
     limit: usize,
+    /// The head of the log as the first page told it: what came since is not walked through.
+    head_seq: u64,
     is_over: bool,
 }
 
@@ -137,6 +139,7 @@ impl Walk {
             conversation_id,
             before_seq,
             limit: step.clamp(1, HISTORY_PAGE_MAX),
+            head_seq: 0,
             is_over: false,
         }
     }
@@ -159,8 +162,35 @@ impl Walk {
         let Reply::History(page) = me.run(parts, command).await? else {
             return Ok(None);
         };
+        self.advance(&page);
+        Ok(Some(page))
+    }
+
+    fn advance(&mut self, page: &History) {
+        if self.head_seq == 0 {
+            self.head_seq = page.head_seq;
+        }
         self.before_seq = page.events.first().map(|entry| entry.seq);
         self.is_over = !page.has_more || self.before_seq.is_none();
-        Ok(Some(page))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_during_a_walk_is_above_its_head() {
+        let page = |head_seq| History {
+            events: Vec::new(),
+            head_seq,
+            first_seq: 1,
+            log_start_seq: 1,
+            has_more: true,
+        };
+        let mut walk = Walk::new(ConversationId::new(), None, 1);
+        walk.advance(&page(400));
+        walk.advance(&page(401));
+        assert_eq!(walk.head_seq, 400);
     }
 }
