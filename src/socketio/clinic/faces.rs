@@ -268,6 +268,10 @@ impl Faces {
         .boxed()
         .shared();
         if let Some(weak) = flight.downgrade() {
+            if flights.len() == flights.capacity() {
+                // Nobody waits any more for those whose clients have gone.
+                flights.retain(|_, flight| flight.upgrade().is_some());
+            }
             flights.insert(question, weak);
         }
         flight.boxed()
