@@ -409,23 +409,29 @@ impl Outbox {
     /// # Errors
     /// When the outbox was closed.
     pub async fn room(&self) -> Result<(), Closed> {
-        std::future::poll_fn(|cx| {
-            let mut inner = self.inner.lock();
-            if inner.closing.is_some() {
-                Poll::Ready(Err(Closed))
-            } else if inner.queue.len() < limits::OUTBOX_FRAMES_MAX / 4
-                && inner.queued_bytes < limits::OUTBOX_BYTES_MAX / 4
-            {
-                Poll::Ready(Ok(()))
-            } else {
-                // An actor's futures share its waker and are all polled whenever it is.
-                if !inner.room.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    inner.room.push(cx.waker().clone());
-                }
-                Poll::Pending
+        std::future::poll_fn(|cx| self.poll_room(cx)).await
+    }
+
+    /// Ready when there is room for a large frame, as [`Self::room`] is. The task is woken when
+    /// there is.
+    ///
+    /// # Errors
+    /// When the outbox was closed.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        let mut inner = self.inner.lock();
+        if inner.closing.is_some() {
+            Poll::Ready(Err(Closed))
+        } else if inner.queue.len() < limits::OUTBOX_FRAMES_MAX / 4
+            && inner.queued_bytes < limits::OUTBOX_BYTES_MAX / 4
+        {
+            Poll::Ready(Ok(()))
+        } else {
+            // An actor's futures share its waker and are all polled whenever it is.
+            if !inner.room.iter().any(|waker| waker.will_wake(cx.waker())) {
+                inner.room.push(cx.waker().clone());
             }
-        })
-        .await
+            Poll::Pending
+        }
     }
 
     /// Moves up to `frames_max` waiting frames to the end of `into`. Pending when there is

@@ -135,6 +135,24 @@ test('text of 16 KiB is taken, one byte more is too_large and not delivered', as
   assert.equal((await doctor.messagesWith(patient)).length, 6);
 });
 
+test('what was written without a network goes out in one burst, and all of it is answered', async () => {
+  for (const [name, options] of TRANSPORTS) {
+    const { doctor, mine } = await talk(options);
+    const ends = [];
+    mine.socket.on('disconnect', (why) => ends.push(why));
+    const small = Array.from({ length: 600 }, () => words());
+    // Together more than the server keeps for one connection.
+    const large = Array.from({ length: 90 }, () => `${words()} ${'x'.repeat(15_000)}`);
+    const acks = await Promise.all([...small, ...large].map((content) => mine.ask('send_message', send(doctor, content))));
+    assert.ok(acks.every(({ ok }) => ok), name);
+    const seqs = acks.map(({ seq }) => seq);
+    assert.deepEqual(seqs, seqs.toSorted((a, b) => a - b), `${name}: in order`);
+    const refused = await Promise.all(Array.from({ length: 600 }, () => mine.ask('no-such-event', {})));
+    assert.ok(refused.every(({ ok }) => !ok), name);
+    assert.deepEqual(ends, [], name);
+  }
+});
+
 test('a payload over a megabyte costs its sender the connection, and nobody else anything', async () => {
   for (const options of [{ transports: ['websocket'] }, { transports: ['polling'] }]) {
     const { doctor, patient, mine, theirs } = await talk(options);

@@ -2,11 +2,16 @@
 
 use bedside_protocol::{
     CommandError, ConsultationId, ConversationId, ErrorCode, MessageId, NotificationId, UserId,
+    limits,
 };
 use std::{collections::HashMap, fmt};
 
-/// Commands of one client that wait for their answers. With so many it is not read.
-pub(super) const ASKED_MAX: usize = 512;
+/// Commands of one client that wait for their answers. With so many it is not read: each of
+/// them puts two items at most into the client's outbox, the answer and the message itself, and
+/// what one client asks for at once must not overflow that.
+pub(super) const ASKED_MAX: usize = limits::OUTBOX_FRAMES_MAX / 4;
+/// The same, bytes of messages.
+const ASKED_BYTES_MAX: usize = limits::OUTBOX_BYTES_MAX / 4;
 
 /// A command on its way.
 #[derive(Clone, Debug)]
@@ -100,30 +105,72 @@ impl Asked {
 #[derive(Default)]
 pub(super) struct AskedTable {
     last: u64,
-    waiting: HashMap<u64, Asked>,
+    /// Each with the bytes of its message.
+    waiting: HashMap<u64, (Asked, usize)>,
+    bytes: usize,
 }
 
 impl AskedTable {
-    pub(super) fn add(&mut self, asked: Asked) -> u64 {
+    /// `bytes` is the size of the message that is sent, if one is.
+    pub(super) fn add(&mut self, asked: Asked, bytes: usize) -> u64 {
         self.last += 1;
-        self.waiting.insert(self.last, asked);
+        self.waiting.insert(self.last, (asked, bytes));
+        self.bytes += bytes;
         self.last
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&Asked> {
-        self.waiting.get(&number)
+        self.waiting.get(&number).map(|(asked, _)| asked)
     }
 
     pub(super) fn take(&mut self, number: u64) -> Option<Asked> {
-        let asked = self.waiting.remove(&number);
+        let (asked, bytes) = self.waiting.remove(&number)?;
+        self.bytes -= bytes;
         if self.waiting.is_empty() && self.waiting.capacity() > 8 {
             // An idle client keeps no room for a burst long past.
             self.waiting = HashMap::new();
         }
-        asked
+        Some(asked)
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= ASKED_MAX
+        self.waiting.len() >= ASKED_MAX || self.bytes >= ASKED_BYTES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> Asked {
+        Asked {
+            event: "send_message",
+            ack: None,
+            about: About::Nothing,
+            what: What::Sent,
+        }
+    }
+
+    #[test]
+    fn it_is_full_of_many_commands_and_of_large_ones() {
+        let mut table = AskedTable::default();
+        let numbers: Vec<_> = (0..ASKED_MAX)
+            .map(|_| {
+                assert!(!table.is_full());
+                table.add(asked(), 0)
+            })
+            .collect();
+        assert!(table.is_full());
+        for number in numbers {
+            assert!(table.take(number).is_some());
+            assert!(table.take(number).is_none(), "it is answered once");
+            assert!(!table.is_full());
+        }
+        let large = table.add(asked(), ASKED_BYTES_MAX - 1);
+        assert!(!table.is_full());
+        table.add(asked(), 1);
+        assert!(table.is_full());
+        table.take(large);
+        assert!(!table.is_full());
     }
 }

@@ -146,8 +146,12 @@ impl Client {
 
     /// Asks the session.
     pub(super) fn command(&mut self, command: Command, asked: Asked) {
+        let bytes = match &command {
+            Command::MessageSend(send) => send.text.len(),
+            _ => 0,
+        };
         let frame = CommandFrame {
-            id: Some(self.asked.add(asked)),
+            id: Some(self.asked.add(asked, bytes)),
             command,
         };
         let before = self.blocked.take();
@@ -278,7 +282,8 @@ impl Client {
     /// Ready when the client may be read, after [`Self::poll_step`] and [`Self::poll_commands`].
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.blocked.is_none() && self.job.is_none() && !self.asked.is_full() {
-            return Poll::Ready(());
+            // Who takes no answers is asked for no more commands. A closed outbox takes all.
+            return self.outbox.poll_room(cx).map(|_| ());
         }
         // What it waits for may be noticed by whoever writes to the client.
         self.ready = Some(cx.waker().clone());
