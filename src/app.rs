@@ -3,6 +3,7 @@
 mod demo;
 mod gauges;
 mod glue;
+mod socketio;
 
 use actix_rt::System;
 use bedside_actors::{
@@ -28,6 +29,7 @@ use crate::{
     http::{self, Cors, HttpParts},
     key_file::key_file,
     metrics::Metrics,
+    seeds::Shown,
     server::{self, Server, ServerParts},
     telemetry,
     ws::admission::Admission,
@@ -150,7 +152,16 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
     };
 
     let tickets = Arc::new(Tickets::default());
-    let parts = http_parts(config, &node, tokens, &tickets, &metrics, demo);
+    let shown = Arc::new(Shown::default());
+    let clinic = socketio::clinic(config, &node, &shown);
+    socketio::prune_notifications(node.clone(), config.notifications.retention);
+    let admission = Admission::new(config.limits.connections_max);
+    let engine = socketio::edge(config, clinic.clone(), &admission, &metrics);
+    let parts = HttpParts {
+        shown,
+        notify_room: Arc::new(move |id, what| clinic.notify_room(id, &what)),
+        ..http_parts(config, &node, tokens, &tickets, &metrics, demo)
+    };
     if let Some(bind) = config.metrics.bind {
         let text = parts.metrics_text.clone();
         server::serve_metrics(bind, text)?;
@@ -160,13 +171,16 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         workers: cores,
         proxies: config.server.proxies,
         allowed_origins: allowed_origins(config),
-        admission: Admission::new(config.limits.connections_max),
+        admission,
         node,
         redeem_ticket: Arc::new(move |ticket| {
             tickets.redeem(ticket, Timestamp::now()).map(Into::into)
         }),
-        routes: Arc::new(move |routes| http::configure(routes, parts.clone())),
-        edges: Vec::new(),
+        edges: vec![Arc::new(engine.clone())],
+        routes: Arc::new(move |routes| {
+            engine.routes(routes);
+            http::configure(routes, parts.clone());
+        }),
         socket_metrics: Arc::new(SocketCounts(metrics)),
     })?;
     Ok(server)
@@ -193,6 +207,8 @@ fn http_parts(
         metrics_text: Arc::new(move || text.text()),
         metrics_allowed: Arc::new(move |request| glue::may_read_metrics(request, &readers)),
         demo,
+        shown: Arc::new(Shown::default()),
+        notify_room: Arc::new(|_, _| {}),
         http_metrics: Arc::new(HttpCounts(metrics.clone())),
     }
 }

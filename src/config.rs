@@ -34,6 +34,10 @@ pub struct Config {
     pub origins: OriginsConfig,
     /// Whose files may be linked.
     pub files: FilesConfig,
+    /// How it speaks to Socket.IO clients.
+    pub socketio: SocketIoConfig,
+    /// What it keeps of notifications.
+    pub notifications: NotificationsConfig,
     /// Who may read its metrics.
     pub metrics: MetricsConfig,
     /// Bounds that depend on the deployment.
@@ -121,6 +125,21 @@ pub struct FilesConfig {
     pub origins: Vec<Origin>,
 }
 
+/// How the server speaks to Socket.IO clients.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketIoConfig {
+    /// `BEDSIDE_SOCKETIO_REPLAY`, default off: whether clients get the direct messages that they
+    /// missed by themselves.
+    pub replay: bool,
+}
+
+/// What the server keeps of notifications.
+#[derive(Clone, Copy, Debug)]
+pub struct NotificationsConfig {
+    /// `NOTIFICATION_RETENTION_DAYS`: 1..=3,650 days, default 30.
+    pub retention: Duration,
+}
+
 /// Who may read the metrics besides loopback.
 #[derive(Clone, Debug, Default)]
 pub struct MetricsConfig {
@@ -195,6 +214,12 @@ impl Config {
                 .chain(origins.frontend.clone().filter(Origin::is_https))
                 .collect(),
         };
+        let socketio = SocketIoConfig {
+            replay: r.required(v::BEDSIDE_SOCKETIO_REPLAY, parse::on_or_off),
+        };
+        let notifications = NotificationsConfig {
+            retention: r.required(v::NOTIFICATION_RETENTION_DAYS, parse::retention),
+        };
         let metrics = MetricsConfig {
             token: r.optional(v::METRICS_TOKEN, parse::bearer_token),
             bind: r.optional(v::BEDSIDE_METRICS_BIND, parse::socket_address),
@@ -234,6 +259,8 @@ impl Config {
             auth,
             origins,
             files,
+            socketio,
+            notifications,
             metrics,
             limits,
             log,

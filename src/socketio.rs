@@ -17,3 +17,4 @@ pub mod engine;
 pub mod protocol;
 
 pub use edge::{Parts, edge};
+pub mod clinic;

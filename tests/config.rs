@@ -84,6 +84,8 @@ fn everything_that_is_set_arrives() {
         ("CORS_ORIGIN", "http://localhost:5173, https://b.example"),
         ("CORS_CREDENTIALS", "true"),
         ("BEDSIDE_FILE_ORIGINS", "https://files.example"),
+        ("BEDSIDE_SOCKETIO_REPLAY", "on"),
+        ("NOTIFICATION_RETENTION_DAYS", "7"),
         ("METRICS_TOKEN", "0123456789abcdef"),
         ("BEDSIDE_METRICS_BIND", "0.0.0.0:9464"),
         ("BEDSIDE_CONNECTIONS_MAX", "10"),
@@ -95,6 +97,8 @@ fn everything_that_is_set_arrives() {
     .expect("a good configuration");
     let origin = |text| Origin::parse(text).expect("an origin");
     assert!(!config.is_demo());
+    assert!(config.socketio.replay);
+    assert_eq!(config.notifications.retention.as_secs(), 7 * 86_400);
     assert_eq!(config.server.address().to_string(), "[::]:8080");
     assert_eq!(config.store.data_dir, PathBuf::from("/srv/bedside"));
     assert_eq!(
@@ -173,6 +177,8 @@ fn each_bad_value_is_a_fault_of_its_own_variable() {
             "BEDSIDE_FILE_ORIGINS",
             &["http://files.example", "https://files.example/x"],
         ),
+        ("BEDSIDE_SOCKETIO_REPLAY", &["yes", "2"]),
+        ("NOTIFICATION_RETENTION_DAYS", &["0", "3651", "30d"]),
         ("METRICS_TOKEN", &["short", "sixteen bytes but spaces"]),
         ("BEDSIDE_METRICS_BIND", &["9464", "localhost:9464"]),
         ("BEDSIDE_CONNECTIONS_MAX", &["0", "1000001", "many"]),

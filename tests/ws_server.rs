@@ -4,6 +4,7 @@ mod ws_support;
 
 use bedside::{
     http::{self, Cors, HttpParts, IssuedTicket, NoHttpMetrics, NoScopes},
+    seeds::Shown,
     server::{self, ServerParts, Stopper},
     ws::{admission::Admission, frame::Opcode, metrics::NoMetrics},
 };
@@ -51,6 +52,8 @@ fn start(connections_max: usize) -> Running {
         metrics_text: Arc::new(String::new),
         metrics_allowed: Arc::new(|_| false),
         demo: None,
+        shown: Arc::new(Shown::default()),
+        notify_room: Arc::new(|_, _| {}),
         http_metrics: Arc::new(NoHttpMetrics),
     };
     let is_used = AtomicBool::new(false);

@@ -6,18 +6,20 @@
 //! idle.
 
 mod asks;
+mod consultation;
 mod decide;
 mod fanout;
 mod load;
 mod receipts;
 pub(crate) mod state;
+mod system;
 mod typing;
 
 use actix::{
     Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, Supervised,
 };
 use bedside_protocol::{
-    Command, CommandError, ConversationId, Event, UserId,
+    Command, CommandError, ConversationId, Event, Reply, UserId,
     event::{Change, ConversationChanged},
 };
 use std::{
@@ -51,18 +53,34 @@ const RELOAD_AFTER: Duration = Duration::from_millis(200);
 /// After the store refused an append, how long the actor makes none of its own accord.
 const QUIET_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// A command for one conversation.
+/// Something for one conversation to do.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Ask {
     /// Who asks.
     pub caller: Caller,
     /// What.
-    pub command: Command,
+    pub act: Act,
     /// Where the answer goes.
     pub responder: Responder,
     /// When it arrived.
     pub since: Instant,
+}
+
+/// What is asked of a conversation.
+pub enum Act {
+    /// What a client asks.
+    Command(Command),
+    /// The consultation is called off. No command: it comes from the clinic's calendar.
+    CancelConsultation,
+    /// A message of the server's own, with this text.
+    SystemMessage(String),
+}
+
+impl From<Command> for Act {
+    fn from(command: Command) -> Self {
+        Self::Command(command)
+    }
 }
 
 /// A relation of one of these people changed: see whether memberships still hold.
@@ -196,6 +214,9 @@ impl ConversationActor {
         if let Some(target) = pending.target_seq {
             state.changing.remove(&target);
         }
+        if let Reply::Consultation(reply) = &pending.reply {
+            state.stored_consultation = Some(reply.consultation.clone());
+        }
         COUNTERS.send_to_stored.observe(pending.since.elapsed());
         COUNTERS.messages_stored.add(1);
         if let Event::ConversationChanged(ConversationChanged {
@@ -207,11 +228,12 @@ impl ConversationActor {
             state.unwatch(&self.shared.presence, gone);
             // Nobody hears of it from a past member; the mark only has to go.
             self.typing.remove(gone);
+            self.expel(gone);
         }
         pending.responder.ok(pending.reply.clone());
         if !pending.waiters.is_empty() {
             let mut reply = pending.reply;
-            if let bedside_protocol::Reply::MessageSent(sent) = &mut reply {
+            if let Reply::MessageSent(sent) = &mut reply {
                 sent.duplicate = true;
             }
             for waiter in pending.waiters {

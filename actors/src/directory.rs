@@ -96,6 +96,15 @@ impl Directory {
         &self.shards[Self::hash(id) % SHARDS]
     }
 
+    fn lane(&self, id: ConversationId) -> usize {
+        Self::hash(id) / SHARDS % self.arbiters.len()
+    }
+
+    /// Where the conversation's actor runs, whenever there is one.
+    pub(crate) fn arbiter(&self, id: ConversationId) -> &ArbiterHandle {
+        &self.arbiters[self.lane(id)]
+    }
+
     /// The address of the conversation's actor, started if need be. With the shard's lock held.
     fn live(
         &self,
@@ -121,7 +130,7 @@ impl Directory {
         };
         shard.generations += 1;
         let generation = shard.generations;
-        let lane = Self::hash(id) / SHARDS % self.arbiters.len();
+        let lane = self.lane(id);
         let pushed = entry.pushed_seq.take().or(pushed_seq);
         let crashed = shared.clone();
         let queued = Arc::new(AtomicUsize::new(0));

@@ -7,6 +7,7 @@
 //! the members' [`sessions`].
 
 pub mod caller;
+mod consultation;
 pub mod conversation;
 pub mod counters;
 mod directory;

@@ -13,6 +13,7 @@ pub use self::{
 use actix_rt::{Arbiter, ArbiterHandle};
 use bedside_protocol::{
     CloseCode, Command, CommandError, ConversationId, MessageSend, Reply, UserId,
+    consultation::{ConsultationEnd, ConsultationRef},
 };
 use parking_lot::Mutex;
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
@@ -20,13 +21,14 @@ use tokio::time::Instant;
 
 use crate::{
     caller::{Caller, Responder},
-    conversation::Ask,
+    consultation::Rooms,
+    conversation::{Act, Ask},
     directory::Directory,
     outbox::Outbox,
     ports::{
         clock::Clock,
         identity::{Identities, SessionIdentity},
-        store::{BodyHash, Store},
+        store::{BodyHash, NotificationMark, Store},
     },
     presence::PresenceTable,
     resume,
@@ -70,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) presence: PresenceTable,
+    pub(crate) rooms: Rooms,
 }
 
 impl fmt::Debug for Shared {
@@ -107,6 +110,7 @@ impl Node {
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),
             presence: PresenceTable::default(),
+            rooms: Rooms::default(),
         });
         shared.directory.connect(&shared);
         shared.presence.connect(&shared, &arbiters);
@@ -128,7 +132,8 @@ impl Node {
     }
 
     /// Does one command for a caller without a socket, within 10 s. Every command but
-    /// `session.*`, `sync.resume`, `conversation.subscribe`/`unsubscribe` and `presence.watch`.
+    /// `session.*`, `sync.resume`, `conversation.subscribe`/`unsubscribe`, `presence.watch` and
+    /// `consultation.join`/`leave`.
     ///
     /// # Errors
     /// Whatever the command is refused with.
@@ -154,6 +159,21 @@ impl Node {
                 let (id, send) = self.resolve(&caller, send).await?;
                 self.ask(caller, id, Command::MessageSend(send)).await
             }
+            Command::ConsultationStart(ConsultationRef { consultation_id })
+            | Command::ConsultationEnd(ConsultationEnd {
+                consultation_id, ..
+            }) => {
+                let id = self.consultation_chat(consultation_id).await?;
+                self.ask(caller, id, command).await
+            }
+            Command::NotificationAck(r) => {
+                self.mark_notification(&caller, r, NotificationMark::Acked)
+                    .await
+            }
+            Command::NotificationRead(r) => {
+                self.mark_notification(&caller, r, NotificationMark::Read)
+                    .await
+            }
             other => match conversation_of(&other) {
                 Some(id) => self.ask(caller, id, other).await,
                 None => Err(CommandError::invalid("not a command for this way in")),
@@ -166,10 +186,15 @@ impl Node {
         caller: &Caller,
         mut send: MessageSend,
     ) -> Result<(ConversationId, MessageSend), CommandError> {
-        let id = match (send.conversation_id, send.to_user_id.take()) {
-            (Some(id), _) => id,
-            (None, Some(to)) => self.direct_with(caller, to).await?,
-            (None, None) => return Err(CommandError::invalid("conversation_id is missing")),
+        let id = match (
+            send.conversation_id,
+            send.to_user_id.take(),
+            send.consultation_id.take(),
+        ) {
+            (Some(id), _, _) => id,
+            (None, Some(to), _) => self.direct_with(caller, to).await?,
+            (None, None, Some(id)) => self.consultation_chat(id).await?,
+            (None, None, None) => return Err(CommandError::invalid("conversation_id is missing")),
         };
         send.conversation_id = Some(id);
         Ok((id, send))
@@ -179,14 +204,14 @@ impl Node {
         &self,
         caller: Caller,
         id: ConversationId,
-        command: Command,
+        act: impl Into<Act>,
     ) -> Result<Reply, CommandError> {
         let (responder, answer) = Responder::channel();
         self.shared.directory.send(
             id,
             Ask {
                 caller,
-                command,
+                act: act.into(),
                 responder,
                 since: Instant::now(),
             },
@@ -216,6 +241,13 @@ impl Node {
     #[must_use]
     pub fn identities(&self) -> &Arc<dyn Identities> {
         &self.shared.identities
+    }
+
+    /// Closes every socket of this user on this node; how many there were. Whether they may come
+    /// back is up to the code, and to their token.
+    pub fn end_sessions(&self, user_id: &UserId, code: CloseCode) -> u64 {
+        let sessions = &self.shared.sessions;
+        sessions.each_of(user_id, |outbox| outbox.close(code))
     }
 
     /// Ends every session with 1001, lets what waits be committed, and closes the store.

@@ -10,8 +10,13 @@
 //! it has shown. An event that would leave a hole is held back, and the session is asked to fill
 //! the hole from the store first.
 
+mod item;
+mod weight;
+
+pub use item::{Ambient, Item};
+
 use bedside_protocol::{
-    CloseCode, CommandError, ConversationId, Event, EventFrame, Reply, Roles, SessionId, limits,
+    CloseCode, CommandError, ConversationId, EventFrame, Reply, Roles, SessionId, limits,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -44,9 +49,6 @@ pub trait Encoder: Send + Sync {
 /// How many different shared encodings there may be. The native formats have 0 and 1.
 pub const ENCODER_SLOTS: usize = 8;
 
-/// What an event weighs besides its text, for the bound on bytes of a raw outbox.
-const EVENT_BYTES: usize = 256;
-
 /// An event that is encoded at most once per encoding, however many sockets it goes to.
 pub struct SharedEvent {
     frame: EventFrame,
@@ -78,54 +80,6 @@ impl SharedEvent {
     pub fn shared(&self, slot: usize, make: impl FnOnce() -> Bytes) -> Bytes {
         self.encoded[slot].get_or_init(make).clone()
     }
-
-    /// About how many bytes it takes on the wire.
-    fn weight(&self) -> usize {
-        EVENT_BYTES
-            + match &self.frame.event {
-                Event::MessageCreated(message) => message.text.len(),
-                Event::MessageUpdated(message) => message.text.len(),
-                _ => 0,
-            }
-    }
-}
-
-/// What waits in an outbox. An encoded outbox holds frames only; a raw one everything else, for
-/// a transport that says the same thing differently to each of its sockets.
-#[derive(Clone)]
-pub enum Item {
-    /// A finished frame.
-    Frame(Bytes),
-    /// An event.
-    Event(Arc<SharedEvent>),
-    /// The answer to a command that went well.
-    Reply(u64, Box<Reply>),
-    /// The answer to a command that was refused.
-    Error(Option<u64>, Box<CommandError>),
-    /// Something between sockets of one transport, which alone knows what it is.
-    Note(Arc<dyn Any + Send + Sync>),
-}
-
-impl fmt::Debug for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // No contents: see `quiet_debug` of the protocol.
-        f.write_str(match self {
-            Self::Frame(_) => "Frame",
-            Self::Event(_) => "Event",
-            Self::Reply(..) => "Reply",
-            Self::Error(..) => "Error",
-            Self::Note(_) => "Note",
-        })
-    }
-}
-
-/// What a socket hears without having subscribed to it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ambient {
-    /// Typing in direct conversations.
-    pub direct_typing: bool,
-    /// Typing in consultations.
-    pub consultation_typing: bool,
 }
 
 /// How an outbox keeps what waits.
@@ -287,7 +241,10 @@ impl Outbox {
                 let bytes = frame.len();
                 (Item::Frame(frame), bytes)
             }
-            Mode::Raw(_) => (Item::Event(event.clone()), event.weight()),
+            Mode::Raw(_) => (
+                Item::Event(event.clone()),
+                weight::of_event(&event.frame.event),
+            ),
         }
     }
 
@@ -318,7 +275,10 @@ impl Outbox {
     pub fn reply(&self, reply_to: u64, reply: &Reply) {
         let (item, bytes) = match self.mode {
             Mode::Encoded(encoder) => frame(encoder.reply(reply_to, reply)),
-            Mode::Raw(_) => (Item::Reply(reply_to, Box::new(reply.clone())), EVENT_BYTES),
+            Mode::Raw(_) => (
+                Item::Reply(reply_to, Box::new(reply.clone())),
+                weight::of_reply(reply),
+            ),
         };
         self.inner.lock().push(item, bytes, false);
     }
@@ -327,7 +287,7 @@ impl Outbox {
     pub fn error(&self, reply_to: Option<u64>, error: &CommandError) {
         let (item, bytes) = match self.mode {
             Mode::Encoded(encoder) => frame(encoder.error(reply_to, error)),
-            Mode::Raw(_) => (Item::Error(reply_to, Box::new(error.clone())), EVENT_BYTES),
+            Mode::Raw(_) => (Item::Error(reply_to, Box::new(error.clone())), weight::BASE),
         };
         self.inner.lock().push(item, bytes, false);
     }

@@ -56,8 +56,8 @@ impl Window {
 }
 
 /// Whether the roles of the present token keep the caller out, though a member.
-fn is_closed_to(conversation: &Conversation, caller: &Caller) -> bool {
-    conversation.kind == ConversationKind::InternalStaff && !caller.roles.is_staff()
+pub(crate) fn is_closed_to(kind: ConversationKind, caller: &Caller) -> bool {
+    kind == ConversationKind::InternalStaff && !caller.roles.is_staff()
 }
 
 /// The conversation as the caller sees it.
@@ -77,7 +77,7 @@ pub(crate) async fn view(
             "you are not a member of this conversation",
         )
     })?;
-    if is_closed_to(&conversation, caller) {
+    if is_closed_to(conversation.kind, caller) {
         return Err(CommandError::forbidden(
             "only staff may take part in this conversation",
         ));
@@ -227,7 +227,7 @@ pub(crate) fn page_of(
         bytes += size;
         taken += 1;
         last = Some((row.last_activity_at, row.conversation_id));
-        if !is_closed_to(&row, caller) {
+        if !is_closed_to(row.kind, caller) {
             page.push(row);
         }
     }
@@ -262,7 +262,7 @@ async fn replay(
             .await
             .map_err(|fault| storage_error(&fault))?
             .rows;
-        rows.retain(|row| !is_closed_to(row, caller));
+        rows.retain(|row| !is_closed_to(row.kind, caller));
     }
     // What is busiest is shown first.
     rows.sort_by_key(|row| std::cmp::Reverse(row.last_activity_at));

@@ -4,8 +4,8 @@
 //! those of the caller's present token; for other people those that the directory knows.
 
 use bedside_protocol::{
-    CommandError, ConversationKind, ConversationState, ErrorCode, MemberRole, RelationKind, Roles,
-    Timestamp, UserId,
+    CommandError, ConversationKind, ConversationState, ErrorCode, MemberRole, RelationKind, Role,
+    Roles, Timestamp, UserId,
 };
 
 use crate::ports::store::Relation;
@@ -35,6 +35,12 @@ pub enum Verb {
     Manage,
     /// Go.
     Leave,
+    /// Be in the consultation's room.
+    Enter,
+    /// Begin the consultation, or end it.
+    Hold,
+    /// Call the consultation off.
+    Cancel,
 }
 
 impl Verb {
@@ -51,6 +57,9 @@ impl Verb {
         Self::Rename,
         Self::Manage,
         Self::Leave,
+        Self::Enter,
+        Self::Hold,
+        Self::Cancel,
     ];
 
     /// Whether it only looks, or only changes what is the caller's own.
@@ -95,7 +104,13 @@ pub fn may(verb: Verb, standing: &Standing) -> Result<(), CommandError> {
             "you are not a member of this conversation",
         ))
     };
-    if roles.is_empty() || roles == Roles::from(bedside_protocol::Role::Service) {
+    if (kind, verb) == (Kind::Consultation, Verb::Cancel)
+        && (roles.has(Role::Admin) || roles.has(Role::Service))
+    {
+        // The clinic's own calendar, in which they need not be anybody's guests.
+        return Ok(());
+    }
+    if roles.is_empty() || roles == Roles::from(Role::Service) {
         return forbidden("your role has no rights in conversations");
     }
     let Some(member_role) = member else {
@@ -126,7 +141,10 @@ pub fn may(verb: Verb, standing: &Standing) -> Result<(), CommandError> {
     let is_observer = member_role == MemberRole::Observer;
     let is_admin = member_role == MemberRole::Admin;
     match (kind, verb) {
-        (_, Verb::Subscribe) => Ok(()),
+        (_, Verb::Subscribe) | (Kind::Consultation, Verb::Enter) => Ok(()),
+        (kind, Verb::Enter | Verb::Hold | Verb::Cancel) if kind != Kind::Consultation => {
+            forbidden("this conversation is not that of a consultation")
+        }
         _ if is_observer => forbidden("an observer only reads"),
         (Kind::Direct, Verb::Rename | Verb::Manage) => {
             forbidden("a direct conversation has no title and always the same two members")
@@ -141,6 +159,11 @@ pub fn may(verb: Verb, standing: &Standing) -> Result<(), CommandError> {
             if !roles.is_clinician() =>
         {
             forbidden("only a clinician of the patient may change this conversation")
+        }
+        (Kind::Consultation, Verb::Hold | Verb::Cancel)
+            if !roles.is_clinician() || member_role == MemberRole::Interpreter =>
+        {
+            forbidden("only a clinician in it may begin, end or cancel a consultation")
         }
         _ => Ok(()),
     }
@@ -225,17 +248,17 @@ pub fn direct_between(
                 && relation.user_id == y.user_id
                 && match relation.kind {
                     RelationKind::Clinician => y.roles.is_clinician(),
-                    RelationKind::Assistant => y.roles.has(bedside_protocol::Role::Assistant),
-                    RelationKind::Pharmacy => y.roles.has(bedside_protocol::Role::Pharmacy),
+                    RelationKind::Assistant => y.roles.has(Role::Assistant),
+                    RelationKind::Pharmacy => y.roles.has(Role::Pharmacy),
                     RelationKind::Family | RelationKind::Interpreter => false,
                 }
         };
         let as_patient = x
             .roles
-            .has(bedside_protocol::Role::Patient)
+            .has(Role::Patient)
             .then(|| live().filter(treats).map(Until::of).reduce(Until::later))
             .flatten();
-        let as_family = (x.roles.has(bedside_protocol::Role::Family) && y.roles.is_clinician())
+        let as_family = (x.roles.has(Role::Family) && y.roles.is_clinician())
             .then(|| {
                 live()
                     .filter(|r| r.user_id == x.user_id && r.kind == RelationKind::Family)

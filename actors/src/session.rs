@@ -3,24 +3,23 @@
 //! The socket itself lives outside, in its transport's driver, and holds a [`SessionHandle`];
 //! answers and events go through the [`Outbox`]. So a panic here costs one command.
 
+mod allowance;
+mod whereto;
+
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message,
     SpawnHandle, Supervised, WrapFuture, prelude::SendError,
 };
 use bedside_protocol::{
     CloseCode, Command, CommandError, CommandFrame, ConversationId, ErrorCode, Event, EventFrame,
-    MessageSend, Person, Reply, Timestamp, UserId,
+    Person, Reply, Timestamp, UserId,
     command::ConversationRef,
     event::{SessionExpiring, SessionWelcome, WelcomeLimits},
     limits,
+    notification::NotificationRef,
     reply::{Empty, TokenRefreshed},
 };
-use std::{
-    collections::{HashMap, HashSet},
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, rc::Rc, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
@@ -29,17 +28,17 @@ use crate::{
     counters::COUNTERS,
     node::{Node, Shared},
     outbox::{Outbox, SharedEvent},
-    ports::identity::SessionIdentity,
+    ports::{identity::SessionIdentity, store::NotificationMark},
     resume,
     supervision::{self, Recover},
 };
+use allowance::Allowance;
+use whereto::Known;
 
 /// Reads (history, resume, lists) of one session that may wait for their turn.
 const READS_MAX: usize = 32;
 /// How long before a token runs out the client is told.
 const EXPIRING_BEFORE_MS: i64 = 60_000;
-/// Direct conversations whose ids a session remembers.
-const DIRECT_CACHE_MAX: usize = 256;
 
 /// A session as its transport holds it. Dropping it ends the session.
 #[derive(Debug)]
@@ -90,6 +89,7 @@ impl Drop for SessionHandle {
             self.shared.presence.closed(self.user_id.clone(), now);
         }
         self.shared.presence.unwatch_session(session_id);
+        self.shared.rooms.end_session(session_id);
         supervision::deliver(&self.addr, End);
     }
 }
@@ -110,7 +110,7 @@ pub(crate) struct SessionActor {
     reads_waiting: usize,
     filling: HashSet<ConversationId>,
     subscriptions: Vec<ConversationId>,
-    direct: HashMap<UserId, ConversationId>,
+    known: Known,
 }
 
 #[derive(Message)]
@@ -124,29 +124,6 @@ struct FillHoles(Vec<ConversationId>);
 #[derive(Message)]
 #[rtype(result = "()")]
 struct End;
-
-/// A token bucket: so many commands a second on average, so many at once.
-struct Allowance {
-    left: f64,
-    since: Instant,
-}
-
-impl Allowance {
-    /// Takes one; else how long until there is one, milliseconds.
-    fn take(&mut self) -> Result<(), u64> {
-        let now = Instant::now();
-        let per_second = f64::from(limits::COMMANDS_PER_SECOND);
-        self.left = (self.left + now.duration_since(self.since).as_secs_f64() * per_second)
-            .min(f64::from(limits::COMMANDS_BURST));
-        self.since = now;
-        if self.left >= 1.0 {
-            self.left -= 1.0;
-            Ok(())
-        } else {
-            Err(((1.0 - self.left) / per_second * 1_000.0).ceil() as u64)
-        }
-    }
-}
 
 impl SessionActor {
     /// Starts the session of a verified identity on the current arbiter.
@@ -177,15 +154,12 @@ impl SessionActor {
                 is_welcomed: false,
                 is_expiring_told: false,
                 token_timer: None,
-                allowance: Allowance {
-                    left: f64::from(limits::COMMANDS_BURST),
-                    since: Instant::now(),
-                },
+                allowance: Allowance::new(),
                 reads: Rc::new(Semaphore::new(1)),
                 reads_waiting: 0,
                 filling: HashSet::new(),
                 subscriptions: Vec::new(),
-                direct: HashMap::new(),
+                known: Known::default(),
             },
         );
         SessionHandle {
@@ -338,51 +312,29 @@ impl SessionActor {
         );
     }
 
-    fn send_to_user(
-        &mut self,
-        mut send: MessageSend,
-        responder: Responder,
-        ctx: &mut Context<Self>,
-    ) {
-        if let Err(error) = send.validate() {
-            return responder.err(error);
-        }
-        let Some(to) = send.to_user_id.take() else {
-            return;
-        };
-        if let Some(id) = self.direct.get(&to) {
-            send.conversation_id = Some(*id);
-            return self.to_conversation(*id, Command::MessageSend(send), responder);
-        }
-        let (node, caller, other) = (self.node.clone(), self.caller.clone(), to.clone());
-        // Nothing that the client sends after it may overtake it.
-        ctx.wait(
-            async move { node.direct_with(&caller, other).await }
-                .into_actor(self)
-                .map(move |found, actor, _| match found {
-                    Ok(id) => {
-                        if actor.direct.len() >= DIRECT_CACHE_MAX {
-                            actor.direct.clear();
-                        }
-                        actor.direct.insert(to, id);
-                        send.conversation_id = Some(id);
-                        actor.to_conversation(id, Command::MessageSend(send), responder);
-                    }
-                    Err(error) => responder.err(error),
-                }),
-        );
-    }
-
     fn to_conversation(&self, id: ConversationId, command: Command, responder: Responder) {
         self.shared.directory.send(
             id,
             Ask {
                 caller: self.caller.clone(),
-                command,
+                act: command.into(),
                 responder,
                 since: Instant::now(),
             },
         );
+    }
+
+    fn mark(
+        &mut self,
+        notification: NotificationRef,
+        mark: NotificationMark,
+        responder: Responder,
+        ctx: &mut Context<Self>,
+    ) {
+        let (node, caller) = (self.node.clone(), self.caller.clone());
+        self.read(responder, ctx, async move {
+            node.mark_notification(&caller, notification, mark).await
+        });
     }
 
     fn subscribe(&mut self, id: ConversationId) -> Result<(), CommandError> {
@@ -535,12 +487,25 @@ impl Handler<Inbound> for SessionActor {
                     responder.ok(Reply::Empty(Empty {}));
                 }
             }
-            Command::MessageSend(send) => match (send.conversation_id, &send.to_user_id) {
-                (Some(id), None) => {
-                    self.to_conversation(id, Command::MessageSend(send), responder);
-                }
-                _ => self.send_to_user(send, responder, ctx),
-            },
+            Command::MessageSend(send) => self.send(send, responder, ctx),
+            Command::ConsultationJoin(r) | Command::ConsultationStart(r) => {
+                self.ask_consultation(r.consultation_id, command, responder, ctx);
+            }
+            Command::ConsultationEnd(ref end) => {
+                self.ask_consultation(end.consultation_id, command, responder, ctx);
+            }
+            Command::ConsultationLeave(r) => {
+                let (id, session_id) = (r.consultation_id, self.outbox.session_id());
+                shared.rooms.leave_now(id, session_id);
+                // A join may still be on its way there.
+                self.ask_consultation(id, command, responder, ctx);
+            }
+            Command::NotificationAck(r) => {
+                self.mark(r, NotificationMark::Acked, responder, ctx);
+            }
+            Command::NotificationRead(r) => {
+                self.mark(r, NotificationMark::Read, responder, ctx);
+            }
             other => match crate::node::conversation_of(&other) {
                 Some(id) => self.to_conversation(id, other, responder),
                 None => responder.err(CommandError::invalid("not a command for a session")),

@@ -110,6 +110,18 @@ impl Sessions {
         self.shard(user_id).lock().get(user_id).cloned()
     }
 
+    /// Calls `f` for each socket that the user has open; how many.
+    pub fn each_of(&self, user_id: &UserId, f: impl FnMut(&Arc<Outbox>)) -> u64 {
+        let Some(slot) = self.find(user_id) else {
+            return 0;
+        };
+        let count = slot.each(f);
+        drop(slot);
+        // The last socket may have closed meanwhile, and could not drop what was held here.
+        self.forget_if_unused(user_id);
+        count
+    }
+
     /// Adds a socket. The oldest one of a user who has too many is closed.
     pub fn open(&self, user_id: &UserId, outbox: Arc<Outbox>) {
         let shard = self.slot(user_id);

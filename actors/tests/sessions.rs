@@ -73,3 +73,21 @@ fn a_token_that_ran_out_answers_before_it_closes() {
         assert_eq!(doctor.close_code().await, CloseCode::TokenExpired);
     });
 }
+
+#[test]
+fn all_sessions_of_somebody_are_ended_and_nobody_elses() {
+    run(async {
+        let node = node(config(), Liar::new(&Disk::new()));
+        let mut phone = Client::open(&node, "p", Role::Patient).await;
+        let mut desk = Client::open(&node, "p", Role::Patient).await;
+        let mut nurse = Client::open(&node, "n", Role::Nurse).await;
+        assert_eq!(node.end_sessions(&user("p"), CloseCode::Revoked), 2);
+        for client in [&mut phone, &mut desk] {
+            assert_eq!(client.close_code().await, CloseCode::Revoked);
+        }
+        nurse.ask(resume(&[])).await.unwrap();
+        drop((phone, desk));
+        assert_eq!(node.end_sessions(&user("p"), CloseCode::Revoked), 0);
+        assert_eq!(node.end_sessions(&user("nobody"), CloseCode::Revoked), 0);
+    });
+}

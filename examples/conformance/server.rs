@@ -89,6 +89,8 @@ pub(crate) fn build(
 
 fn http_parts(node: &Arc<Node>) -> HttpParts {
     HttpParts {
+        shown: Arc::default(),
+        notify_room: Arc::new(|_, _| {}),
         node: Arc::clone(node),
         version: env!("CARGO_PKG_VERSION"),
         cors: Cors::default(),

@@ -5,6 +5,7 @@ use bedside_loadtest::{
     process::Process,
     send::Load,
     server::{self, DataDir, Recipe, Server},
+    socketio::{Contender, RoomLoad},
 };
 use clap::{Args, Parser, Subcommand};
 use std::{net::SocketAddr, path::PathBuf};
@@ -30,6 +31,8 @@ pub(super) enum Command {
     Slow(SlowArgs),
     /// Memory per idle connection
     Idle(IdleArgs),
+    /// Socket.IO beside Node's: memory per idle client, deliveries per CPU-second in rooms
+    Socketio(SocketioArgs),
     /// What the disk can do: overwrite 16 KiB and fdatasync
     Disk(DiskArgs),
 }
@@ -145,6 +148,36 @@ pub(super) struct IdleArgs {
     /// Sockets, each of somebody else
     #[arg(long, default_value_t = 10_000)]
     pub(super) sockets: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SocketioArgs {
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// Node's server, a program that takes PORT and JWT_SECRET and says where it listens
+    #[arg(long, value_name = "PATH")]
+    pub(super) node_bin: PathBuf,
+    /// Idle clients; 0 for none
+    #[arg(long, default_value_t = 5_000)]
+    pub(super) idle: usize,
+    /// So many rooms of so many clients, with so many sends open in all; may be repeated
+    #[arg(long, value_name = "LOAD", default_values = ["256x2:256", "20x50:40", "1x1000:16"])]
+    pub(super) rooms: Vec<RoomLoad>,
+    /// How often to measure each server
+    #[arg(long, default_value_t = 3)]
+    pub(super) rounds: usize,
+    /// Measure this one alone
+    #[arg(long, value_name = "bedside|node")]
+    pub(super) only: Option<Contender>,
+    /// Bytes of a text
+    #[arg(long, default_value_t = 100)]
+    pub(super) text_bytes: usize,
+    /// Seconds that each load is measured for
+    #[arg(long, default_value_t = 10.0)]
+    pub(super) seconds: f64,
+    /// Seconds that each load runs before that
+    #[arg(long, default_value_t = 3.0)]
+    pub(super) warm_up: f64,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@
 //! | [`crash`] | `kill -9` at random moments: nothing acknowledged is lost, nothing is there twice |
 //! | [`slow`] | a reader that stops costs itself only |
 //! | [`idle`] | memory per idle connection |
+//! | [`socketio`] | Socket.IO: memory per idle client and deliveries per CPU-second, beside Node's |
 //! | [`disk`] | what the disk can do: the floor below every durable send |
 //! | [`ws`], [`peer`], [`http`] | a cheap WebSocket client, a convenient one, a REST client |
 //! | [`server`], [`process`] | a server that the harness starts and kills; its memory and CPU |
@@ -26,6 +27,7 @@ pub mod rng;
 pub mod send;
 pub mod server;
 pub mod slow;
+pub mod socketio;
 pub mod token;
 pub mod world;
 pub mod ws;

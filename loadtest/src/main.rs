@@ -8,14 +8,15 @@ use bedside_loadtest::{
     report::Report,
     rng::Rng,
     send::{self, Plan},
-    slow,
+    server::Recipe,
+    slow, socketio,
 };
 use bedside_protocol::WireFormat;
 use clap::Parser as _;
 use serde::Serialize;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use cli::{Cli, Command, CrashArgs, SendArgs};
+use cli::{Cli, Command, CrashArgs, SendArgs, SocketioArgs};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -78,6 +79,11 @@ async fn run(cli: Cli) -> Outcome<()> {
             println!("{}", results.summary());
             let problems = results.problems.clone();
             finish("idle", machine, cli.json, results, &problems)
+        }
+        Command::Socketio(args) => {
+            let results = socketio(args).await?;
+            let problems = results.problems.clone();
+            finish("socketio", machine, cli.json, results, &problems)
         }
         Command::Disk(args) => {
             let floor = disk::fdatasync_floor(&args.dir, args.syncs)?;
@@ -159,5 +165,31 @@ async fn crash(args: CrashArgs) -> Outcome<crash::Results> {
     let parent = args.target.data_parent.as_deref();
     let results = crash::run(&plan, &recipe, parent, |line| println!("{line}")).await?;
     println!("{}", results.summary());
+    Ok(results)
+}
+
+async fn socketio(args: SocketioArgs) -> Outcome<socketio::Results> {
+    let plan = socketio::Plan {
+        idle: args.idle,
+        loads: args.rooms,
+        rounds: args.rounds,
+        only: args.only,
+        text_bytes: args.text_bytes,
+        measure: Duration::from_secs_f64(args.seconds),
+        warm_up: Duration::from_secs_f64(args.warm_up),
+    };
+    let bedside = args.target.recipe()?;
+    let node = Recipe {
+        program: args.node_bin,
+        env: vec![("NODE_ENV".to_owned(), "production".to_owned())],
+        ..bedside.clone()
+    };
+    let parent = args.target.data_parent.as_deref();
+    let say = |line: &str| println!("{line}");
+    let results = socketio::run(&plan, &bedside, &node, parent, say).await?;
+    for line in results.busy_harness() {
+        println!("the harness used more CPU than the server: {line}");
+    }
+    println!("{}", results.tables());
     Ok(results)
 }

@@ -81,11 +81,22 @@ pub struct Writer {
     opcode: u8,
 }
 
-/// Opens a socket in the name of `token`.
+/// Opens a socket of the native protocol in the name of `token`.
 ///
 /// # Errors
 /// When the server cannot be reached or does not answer with 101.
 pub async fn open(dial: &Dial, token: &str) -> Outcome<(Reader, Writer)> {
+    let subprotocol = dial.format.subprotocol();
+    let headers =
+        format!("Sec-WebSocket-Protocol: {subprotocol}\r\nAuthorization: Bearer {token}\r\n");
+    upgrade(dial, "/ws", &headers).await
+}
+
+/// Opens a socket at `path`; `headers` are more lines of the request, each with its end.
+///
+/// # Errors
+/// When the server cannot be reached or does not answer with 101.
+pub async fn upgrade(dial: &Dial, path: &str, headers: &str) -> Outcome<(Reader, Writer)> {
     let socket = TcpSocket::new_v4()?;
     if let Some(bytes) = dial.receive_buffer_bytes {
         socket.set_recv_buffer_size(bytes)?;
@@ -96,12 +107,10 @@ pub async fn open(dial: &Dial, token: &str) -> Outcome<(Reader, Writer)> {
     let mut stream = socket.connect(dial.server).await?;
     stream.set_nodelay(true)?;
     let request = format!(
-        "GET /ws HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\nSec-WebSocket-Protocol: {}\r\n\
-         Authorization: Bearer {token}\r\n\r\n",
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n{headers}\r\n",
         dial.server,
         BASE64_STANDARD.encode([7_u8; 16]),
-        dial.format.subprotocol(),
     );
     stream.write_all(request.as_bytes()).await?;
     let mut head = Vec::new();

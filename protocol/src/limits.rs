@@ -89,6 +89,8 @@ pub const REST_BODY_BYTES_MAX: usize = 256 * 1024;
 pub const APPOINTMENT_ID_BYTES_MAX: usize = 128;
 /// What a doctor notes at a consultation's end, bytes. More is `too_large`.
 pub const NOTES_BYTES_MAX: usize = 16 * 1024;
+/// What one of the clinic's systems shows to a consultation's room, bytes of JSON.
+pub const ROOM_NOTIFICATION_BYTES_MAX: usize = 16 * 1024;
 /// Sockets in one consultation's room.
 pub const ROOM_SOCKETS_MAX: usize = 256;
 /// Rooms that one socket may be in at once.

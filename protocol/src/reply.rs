@@ -169,6 +169,10 @@ pub struct Joined {
 pub struct ConsultationReply {
     /// The consultation.
     pub consultation: Consultation,
+    /// The seq of the entry that the command added to the log of its conversation; absent when
+    /// it added none. The sending socket gets no event for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
 }
 
 /// One member's watermarks.

@@ -10,7 +10,7 @@ use bedside_protocol::{
         decode_command, decode_server_frame, encode_command, encode_error, encode_event,
         encode_reply,
     },
-    reply::ConversationReply,
+    reply::{ConversationReply, Joined},
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde::{Serialize, ser::SerializeMap};
@@ -98,6 +98,18 @@ proptest! {
             prop_assert_eq!(to, reply_to);
             let back: ConversationReply = serde_json::from_value(data).expect("is a conversation");
             prop_assert_eq!(&back, &said);
+        }
+    }
+
+    #[test]
+    fn a_room_comes_back(joined in strategies::joined(), reply_to in any::<u64>()) {
+        for format in FORMATS {
+            let bytes = encode_reply(format, reply_to, &Reply::Joined(Box::new(joined.clone())));
+            let Ok(ServerFrame::Reply { data, .. }) = decode_server_frame(format, &bytes) else {
+                panic!("is a reply");
+            };
+            let back: Joined = serde_json::from_value(data).expect("is a room");
+            prop_assert_eq!(&back, &joined);
         }
     }
 

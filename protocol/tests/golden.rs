@@ -55,12 +55,14 @@ const fn reply_name(reply: &Reply) -> &'static str {
         Reply::Presences(_) => "presences",
         Reply::TokenRefreshed(_) => "token_refreshed",
         Reply::Resumed(_) => "resumed",
+        Reply::Joined(_) => "joined",
+        Reply::Consultation(_) => "consultation",
         Reply::Welcome(_) => "welcome",
     }
 }
 
 /// The same names, to see that each has a vector.
-const REPLIES: [&str; 12] = [
+const REPLIES: [&str; 14] = [
     "empty",
     "message_sent",
     "logged",
@@ -72,6 +74,8 @@ const REPLIES: [&str; 12] = [
     "presences",
     "token_refreshed",
     "resumed",
+    "joined",
+    "consultation",
     "welcome",
 ];
 
@@ -133,6 +137,8 @@ fn check_reply(reply: &Reply, data: Value) {
         Reply::Presences(wanted) => same(data, wanted),
         Reply::TokenRefreshed(wanted) => same(data, wanted),
         Reply::Resumed(wanted) => same(data, wanted),
+        Reply::Joined(wanted) => same(data, &**wanted),
+        Reply::Consultation(wanted) => same(data, &**wanted),
         Reply::Welcome(wanted) => same(data, &**wanted),
     }
 }

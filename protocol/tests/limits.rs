@@ -2,12 +2,15 @@
 //! bounds promise about each other.
 
 use bedside_protocol::{
-    Attachment, ClientMsgId, Command, ConversationId, ErrorCode, MessageSend, MessageType,
-    Timestamp, UserId, WireFormat,
-    codec::{decode_command, encode_command},
+    Attachment, ClientMsgId, Command, ConsultationId, ConversationId, ErrorCode, Event, EventFrame,
+    MessageSend, MessageType, Notification, NotificationId, NotificationType, Timestamp, UserId,
+    WireFormat,
+    codec::{decode_command, encode_command, encode_event},
     command::{MessageEdit, PresenceWatch, SessionHello, SyncResume},
+    consultation::ConsultationEnd,
     limits,
     message::{validate_emoji, validate_text},
+    notification::Json,
 };
 
 /// Texts of exactly `bytes` bytes, of characters of one to four bytes.
@@ -164,11 +167,31 @@ fn messages_have_one_destination_and_a_type_that_people_send() {
         ..text_message("a")
     };
     assert_eq!(code_of(&nowhere), Some(ErrorCode::InvalidArgument));
-    let twice = MessageSend {
-        to_user_id: UserId::new("d1").ok(),
-        ..text_message("a")
-    };
-    assert_eq!(code_of(&twice), Some(ErrorCode::InvalidArgument));
+    let to_user_id = || UserId::new("d1").ok();
+    let consultation_id = || ConsultationId::from_number(7);
+    for alone in [
+        MessageSend {
+            to_user_id: to_user_id(),
+            ..nowhere.clone()
+        },
+        MessageSend {
+            consultation_id: consultation_id(),
+            ..nowhere
+        },
+    ] {
+        assert_eq!(code_of(&alone), None);
+        let twice = MessageSend {
+            conversation_id: Some(ConversationId::from_bytes([1; 16])),
+            ..alone
+        };
+        assert_eq!(code_of(&twice), Some(ErrorCode::InvalidArgument));
+        let thrice = MessageSend {
+            to_user_id: to_user_id(),
+            consultation_id: consultation_id(),
+            ..twice
+        };
+        assert_eq!(code_of(&thrice), Some(ErrorCode::InvalidArgument));
+    }
     for (message_type, wanted) in [
         (MessageType::Text, None),
         (MessageType::Image, None),
@@ -249,7 +272,11 @@ fn the_largest_commands_fit_into_a_frame() {
     let watch = Command::PresenceWatch(PresenceWatch {
         user_ids: vec![UserId::new(&id).expect("is in bounds"); limits::PRESENCE_WATCH_MAX],
     });
-    for command in [send, edit, files, resume, watch] {
+    let end = Command::ConsultationEnd(ConsultationEnd {
+        consultation_id: ConsultationId::from_number(ConsultationId::MAX).expect("is in bounds"),
+        notes: Some("\u{1}".repeat(limits::NOTES_BYTES_MAX)),
+    });
+    for command in [send, edit, files, resume, watch, end] {
         for format in WireFormat::ALL {
             let bytes = encode_command(format, Some(u64::MAX), &command).len();
             assert!(
@@ -258,6 +285,33 @@ fn the_largest_commands_fit_into_a_frame() {
                 command.name()
             );
         }
+    }
+}
+
+/// A notification with everything fits into what publishes it, and into a socket's outbox.
+#[test]
+fn the_largest_notification_fits() {
+    let data = Json::from("x".repeat(limits::NOTIFICATION_DATA_BYTES_MAX - 2));
+    assert_eq!(data.to_string().len(), limits::NOTIFICATION_DATA_BYTES_MAX);
+    let notification = Notification {
+        notification_id: NotificationId::new(),
+        user_id: UserId::new(&"\"".repeat(limits::USER_ID_BYTES_MAX)).expect("is in bounds"),
+        notification_type: NotificationType::AppointmentReminder,
+        title: "\u{1}".repeat(limits::NOTIFICATION_TITLE_BYTES_MAX),
+        body: "\u{1}".repeat(limits::NOTIFICATION_BODY_BYTES_MAX),
+        data: Some(data),
+        action: Some("\u{1}".repeat(limits::NOTIFICATION_ACTION_BYTES_MAX)),
+        created_at: Timestamp::from_millis(i64::MAX),
+    };
+    let size = serde_json::to_vec(&notification).expect("writes").len();
+    let ids = limits::NOTIFICATION_USERS_MAX * (limits::USER_ID_BYTES_MAX + "\"\",".len());
+    let publication = size + ids + limits::DEDUPE_KEY_BYTES_MAX;
+    assert!(publication < limits::REST_BODY_BYTES_MAX, "{publication}");
+    for format in WireFormat::ALL {
+        let event = EventFrame::plain(Event::NotificationCreated(notification.clone()));
+        let bytes = encode_event(format, &event).len();
+        assert!(bytes < limits::OUTBOX_BYTES_MAX / 8, "{format:?}: {bytes}");
+        assert!(bytes < limits::SOCKETIO_PAYLOAD_BYTES_MAX);
     }
 }
 
@@ -289,6 +343,13 @@ fn bounds_that_rest_on_each_other() {
         assert!(limits::HISTORY_PAGE_DEFAULT <= limits::HISTORY_PAGE_MAX);
         assert!(limits::RESUME_EVENTS_PER_CONVERSATION_MAX <= limits::RESUME_EVENTS_MAX);
         assert!(limits::MESSAGE_FRAME_BYTES_MAX <= limits::REST_BODY_BYTES_MAX);
+        assert!(limits::NOTES_BYTES_MAX <= limits::TEXT_BYTES_MAX);
+        assert!(limits::ROOMS_PER_SOCKET_MAX <= limits::ROOM_SOCKETS_MAX);
+        // Whatever a native client may send fits into a packet, and waits for no longer.
+        assert!(limits::MESSAGE_FRAME_BYTES_MAX <= limits::SOCKETIO_PAYLOAD_BYTES_MAX);
+        assert!(limits::SOCKETIO_PAYLOAD_BYTES_MAX <= limits::OUTBOX_BYTES_MAX);
+        let silence = limits::SOCKETIO_PING_INTERVAL_MS + limits::SOCKETIO_PING_TIMEOUT_MS;
+        assert!(silence <= limits::IDLE_TIMEOUT_MS);
         assert!(limits::CLIENT_MSG_ID_TTL_MS >= 7 * 24 * 60 * 60 * 1_000);
     }
 }

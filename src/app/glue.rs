@@ -76,7 +76,6 @@ impl HttpMetrics for HttpCounts {
 }
 
 /// Counts what happens in sessions of Socket.IO.
-#[expect(dead_code, reason = "until the edge is wired in")]
 pub(super) struct SessionCounts(pub(super) Arc<Metrics>);
 
 impl SessionMetrics for SessionCounts {

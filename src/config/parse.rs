@@ -143,6 +143,20 @@ pub(super) fn passivate_after(text: &str) -> Parsed<Duration> {
         .ok_or("seconds from 1 to 86400 (a day)")
 }
 
+pub(super) fn on_or_off(text: &str) -> Parsed<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "true" | "1" => Ok(true),
+        "off" | "false" | "0" => Ok(false),
+        _ => Err("on or off"),
+    }
+}
+
+pub(super) fn retention(text: &str) -> Parsed<Duration> {
+    number(text, 1..=3_650)
+        .map(|days| Duration::from_secs(days * 24 * 60 * 60))
+        .ok_or("days from 1 to 3650")
+}
+
 pub(super) fn log_filter(text: &str) -> Parsed<String> {
     const EXPECTED: &str = "off, error, warn, info, debug, trace, or target=level pairs";
     // The filter library reads a bare word that is no level as the name of a target and then

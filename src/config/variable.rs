@@ -82,6 +82,14 @@ variables! {
         /// https origins that files may be linked from, comma separated, at most 64.
         BEDSIDE_FILE_ORIGINS;
     }
+    "socketio" {
+        /// Whether Socket.IO clients get the direct messages that they missed by themselves.
+        BEDSIDE_SOCKETIO_REPLAY = "off";
+    }
+    "notifications" {
+        /// How long notifications are kept, days, 1..=3,650.
+        NOTIFICATION_RETENTION_DAYS = "30";
+    }
     "metrics" {
         /// Bearer token that opens `/metrics` to others than loopback, at least 16 bytes.
         METRICS_TOKEN: secret;
@@ -140,7 +148,6 @@ pub const NOT_USED: &[&str] = &[
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",
     "TWILIO_PHONE_NUMBER",
-    "NOTIFICATION_RETENTION_DAYS",
     "MAX_RETRY_ATTEMPTS",
     "LARAVEL_API_KEY",
     "LARAVEL_VERIFY_TOKEN_ENDPOINT",

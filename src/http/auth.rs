@@ -55,6 +55,32 @@ impl Bearer {
         }
     }
 
+    /// Checks that the bearer is one of the clinic's systems.
+    pub(crate) fn require_service(&self) -> Result<(), CommandError> {
+        if self.identity.roles.has(Role::Service) {
+            Ok(())
+        } else {
+            Err(CommandError::forbidden("this takes the role service"))
+        }
+    }
+
+    /// Checks that the bearer runs the directory: an admin, or one of the clinic's systems.
+    pub(crate) fn require_admin(&self) -> Result<(), CommandError> {
+        let roles = self.identity.roles;
+        if roles.has(Role::Admin) || roles.has(Role::Service) {
+            Ok(())
+        } else {
+            Err(CommandError::forbidden(
+                "this takes the role admin or service",
+            ))
+        }
+    }
+
+    /// The bearer as a person who asks something of the node.
+    pub(crate) fn caller(&self) -> Caller {
+        caller(&self.identity)
+    }
+
     fn may_write_directory(&self, parts: &HttpParts) -> bool {
         let roles = self.identity.roles;
         let has_scope = || {
@@ -90,6 +116,15 @@ fn is_system(roles: Roles) -> bool {
     roles == Roles::from(Role::Service)
 }
 
+fn caller(identity: &SessionIdentity) -> Caller {
+    Caller {
+        user_id: identity.user_id.clone(),
+        name: Arc::clone(&identity.name),
+        roles: identity.roles,
+        origin: None,
+    }
+}
+
 impl FromRequest for Bearer {
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
@@ -114,18 +149,14 @@ impl Me {
     }
 
     fn of(request: &HttpRequest) -> Result<(Self, SessionIdentity), CommandError> {
-        let identity = Bearer::of(request)?.identity;
+        let bearer = Bearer::of(request)?;
+        let caller = bearer.caller();
+        let identity = bearer.identity;
         if identity.roles.is_empty() || is_system(identity.roles) {
             return Err(CommandError::forbidden(
                 "this is for people; the token's roles have no rights here",
             ));
         }
-        let caller = Caller {
-            user_id: identity.user_id.clone(),
-            name: Arc::clone(&identity.name),
-            roles: identity.roles,
-            origin: None,
-        };
         Ok((Self(caller), identity))
     }
 }

@@ -86,7 +86,7 @@ struct List {
 /// Which of them to list.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Archived {
+pub(super) enum Archived {
     #[default]
     False,
     True,
@@ -94,10 +94,11 @@ enum Archived {
 }
 
 impl Archived {
-    const fn takes(self, conversation: &Conversation) -> bool {
+    /// Whether a conversation with this mark is among them.
+    pub(super) const fn takes(self, archived: bool) -> bool {
         match self {
-            Self::False => !conversation.me.archived,
-            Self::True => conversation.me.archived,
+            Self::False => !archived,
+            Self::True => archived,
             Self::All => true,
         }
     }
@@ -130,7 +131,9 @@ async fn list(parts: Parts, me: Me, params: Params<List>) -> Result<HttpResponse
             .node
             .conversations(&me.0, page.cursor.as_deref(), room)
             .await?;
-        let rows = rows.into_iter().filter(|row| archived.takes(row));
+        let rows = rows
+            .into_iter()
+            .filter(|row| archived.takes(row.me.archived));
         page.conversations.extend(rows);
         page.cursor = next;
         if page.cursor.is_none() || page.conversations.len() == limit {

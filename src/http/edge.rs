@@ -76,9 +76,21 @@ fn label(method: &Method) -> &'static str {
 
 /// Paths whose GET only looks. Long polling does not: what it hands out is gone from the queue.
 fn takes_head(path: &str) -> bool {
-    ["/api/", "/health", "/ready", "/metrics", "/demo"]
-        .iter()
-        .any(|start| path.starts_with(start))
+    [
+        "/api/",
+        "/health",
+        "/ready",
+        "/metrics",
+        "/demo",
+        "/chat/",
+        "/users/",
+        "/doctors/",
+        "/notifications",
+        "/consultations/",
+        "/messages/",
+    ]
+    .iter()
+    .any(|start| path.starts_with(start))
 }
 
 /// Gives the bare 405 of a resource a body. Its `Allow` stays, and names HEAD beside GET.

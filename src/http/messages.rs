@@ -87,7 +87,7 @@ async fn send(
 }
 
 /// The header's value, with or without the quotes of a structured field.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<ClientMsgId>, CommandError> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<ClientMsgId>, CommandError> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };

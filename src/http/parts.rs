@@ -2,8 +2,12 @@
 
 use actix_web::{HttpRequest, web};
 use bedside_actors::{node::Node, ports::identity::SessionIdentity};
-use bedside_protocol::{CommandError, Person, Timestamp, UserId};
+use bedside_protocol::{
+    CommandError, ConsultationId, Person, Timestamp, UserId, notification::Json,
+};
 use std::{sync::Arc, time::Duration};
+
+use crate::seeds::Shown;
 
 /// The facade's parts, as every handler gets them.
 pub(crate) type Parts = web::Data<HttpParts>;
@@ -11,6 +15,9 @@ pub(crate) type Parts = web::Data<HttpParts>;
 /// Makes a single-use ticket with which a WebSocket opens as this identity. Errors:
 /// `rate_limited` when its user holds too many unused ones.
 pub type IssueTicket = dyn Fn(&SessionIdentity) -> Result<IssuedTicket, CommandError> + Send + Sync;
+
+/// Shows something to everybody in a consultation's room, as it is; who is not there misses it.
+pub type NotifyRoom = dyn Fn(ConsultationId, Json) + Send + Sync;
 
 /// Everything that the facade needs of the rest of the server.
 #[derive(Clone)]
@@ -31,6 +38,10 @@ pub struct HttpParts {
     pub metrics_allowed: Arc<dyn Fn(&HttpRequest) -> bool + Send + Sync>,
     /// Sign-in without a password, for trying the server out. None: off.
     pub demo: Option<Arc<dyn DemoLogin>>,
+    /// How far everybody has been sent every conversation; the sockets of the seeds note it too.
+    pub shown: Arc<Shown>,
+    /// Where notifications for a consultation's room go.
+    pub notify_room: Arc<NotifyRoom>,
     /// Who counts requests.
     pub http_metrics: Arc<dyn HttpMetrics>,
 }

@@ -41,6 +41,11 @@ impl Problem {
         Self { status, ..self }
     }
 
+    /// What went wrong.
+    pub(crate) const fn code(&self) -> ErrorCode {
+        self.error.code
+    }
+
     fn body(&self) -> Body<'_> {
         Body {
             kind: format!("urn:bedside:error:{}", self.error.code),
@@ -143,6 +148,36 @@ impl From<StoreError> for Problem {
             }
         }
         .into()
+    }
+}
+
+/// A refusal on a path outside `/api/v1`: what its handlers fail with, so that nobody has to
+/// carry the path along.
+#[derive(Debug)]
+pub(crate) struct PlainProblem(Problem);
+
+impl<E: Into<Problem>> From<E> for PlainProblem {
+    fn from(error: E) -> Self {
+        Self(Problem {
+            plain: true,
+            ..error.into()
+        })
+    }
+}
+
+impl fmt::Display for PlainProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for PlainProblem {
+    fn status_code(&self) -> StatusCode {
+        self.0.status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.0.error_response()
     }
 }
 

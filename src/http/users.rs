@@ -1,8 +1,14 @@
-//! `/api/v1/users/me`, `/api/v1/users/{id}`: rows of the directory in seed 003's shape
-//! (camelCase).
+//! `/api/v1/users`, `/api/v1/users/me`, `/api/v1/users/{id}`: rows of the directory in seed
+//! 003's shape (camelCase).
+
+mod directory;
+mod one;
 
 use actix_web::{HttpResponse, web};
-use bedside_actors::ports::store::{AuditRecord, PersonRecord};
+use bedside_actors::ports::{
+    identity::SessionIdentity,
+    store::{AuditRecord, PersonRecord},
+};
 use bedside_protocol::{CommandError, Role, Roles, Timestamp, UserId, limits::NAME_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +28,17 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
             .route(web::get().to(me))
             .route(web::put().to(put_me)),
     )
-    .service(web::resource("/users/{id}").route(web::put().to(put)));
+    .service(
+        web::resource("/users/{id}")
+            .route(web::get().to(one::get))
+            .route(web::put().to(put))
+            .route(web::delete().to(directory::delete)),
+    )
+    .service(web::resource("/users").route(web::get().to(directory::list)));
 }
 
-/// A row of `users`. What the clinic's own system keeps (phone number, title, picture) is not
-/// kept here and so is null.
+/// A row of `users`. What the clinic's own system keeps (phone number, title, picture, sign-ins)
+/// is not kept here and so is null.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct User {
@@ -39,7 +51,12 @@ struct User {
     roles: Roles,
     title: Option<String>,
     avatar_url: Option<String>,
+    /// Whether they have any role.
     is_active: bool,
+    created_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+    last_login: Option<Timestamp>,
+    mfa_enabled: Option<bool>,
     last_seen_at: Option<Timestamp>,
 }
 
@@ -54,7 +71,11 @@ impl From<PersonRecord> for User {
             roles: person.roles,
             title: None,
             avatar_url: None,
-            is_active: true,
+            is_active: !person.roles.is_empty(),
+            created_at: None,
+            updated_at: None,
+            last_login: None,
+            mfa_enabled: None,
             last_seen_at: person.last_seen_at,
         }
     }
@@ -62,12 +83,14 @@ impl From<PersonRecord> for User {
 
 /// 200 with the caller's own row.
 async fn me(parts: Parts, signed_in: SignedIn) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(User::from(own_record(&parts, &signed_in).await?)))
+    Ok(HttpResponse::Ok().json(User::from(own_record(&parts, &signed_in.0).await?)))
 }
 
 /// The caller's row; what the token says where there is none yet.
-async fn own_record(parts: &HttpParts, signed_in: &SignedIn) -> Result<PersonRecord, Problem> {
-    let identity = &signed_in.0;
+async fn own_record(
+    parts: &HttpParts,
+    identity: &SessionIdentity,
+) -> Result<PersonRecord, Problem> {
     Ok(stored(parts, &identity.user_id)
         .await?
         .unwrap_or_else(|| PersonRecord {
@@ -147,7 +170,7 @@ async fn put_me(
     signed_in: SignedIn,
     body: Body<Put>,
 ) -> Result<HttpResponse, Problem> {
-    let mut person = own_record(&parts, &signed_in).await?;
+    let mut person = own_record(&parts, &signed_in.0).await?;
     let other_id = body.0.id.as_ref().is_some_and(|id| *id != person.user_id);
     let other_email = body.0.email()?.is_some_and(|email| email != person.email);
     let other_roles = body
@@ -198,18 +221,27 @@ async fn put(
     parts.node.store().put_person(person.clone()).await?;
     // The next token with other claims is to count again.
     parts.node.forget_identity(&user_id);
-    let record = AuditRecord {
-        at: parts.node.clock().now(),
-        actor: Some(bearer.identity.user_id),
-        action: "user.put",
-        subject: user_id.to_string(),
-        detail: String::new(),
-    };
-    parts.node.store().audit(record).await?;
+    audit(&parts, &bearer.identity.user_id, "user.put", &user_id).await?;
     let mut answer = if is_new {
         HttpResponse::Created()
     } else {
         HttpResponse::Ok()
     };
     Ok(answer.json(User::from(person)))
+}
+
+async fn audit(
+    parts: &HttpParts,
+    actor: &UserId,
+    action: &'static str,
+    user_id: &UserId,
+) -> Result<(), Problem> {
+    let record = AuditRecord {
+        at: parts.node.clock().now(),
+        actor: Some(actor.clone()),
+        action,
+        subject: user_id.to_string(),
+        detail: String::new(),
+    };
+    Ok(parts.node.store().audit(record).await?)
 }

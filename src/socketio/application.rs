@@ -81,6 +81,12 @@ pub trait Peer: Send {
         Vec::new()
     }
 
+    /// Ready when the client may be told that it is in: from then on nothing passes it by.
+    /// Called before the answer to CONNECT, which waits for it, and not again once it was ready.
+    fn poll_admitted(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     /// Ready when [`event`](Self::event) may be called; until then the client is not read.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 

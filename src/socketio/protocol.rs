@@ -17,7 +17,7 @@ use socketioxide_core::{Str, packet::PacketData, parser::ParserState};
 use std::{
     collections::VecDeque,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -81,6 +81,8 @@ pub struct Connection {
 struct Member {
     namespace: Str,
     peer: Box<dyn Peer>,
+    /// The id that it has yet to be told, once its peer is ready for it.
+    admitting: Option<Box<str>>,
 }
 
 struct Alone {
@@ -164,13 +166,19 @@ impl Connection {
             format: self.format(),
         });
         match connected {
-            Ok(peer) => {
-                self.welcome(&namespace, &socket_id, peer.greeting());
+            Ok(mut peer) => {
+                // Most are ready at once; the others are asked again for output.
+                let mut cx = Context::from_waker(Waker::noop());
+                let is_ready = peer.poll_admitted(&mut cx).is_ready();
+                if is_ready {
+                    self.packets(&namespace).welcome(&socket_id, &*peer);
+                }
                 // Most clients join one namespace, for which a Vec would make room for four.
                 self.members.reserve_exact(1);
                 self.members.push(Member {
                     namespace: kept(&namespace),
                     peer,
+                    admitting: (!is_ready).then(|| socket_id.into_boxed_str()),
                 });
                 self.alone = None;
                 self.waiting = None;
@@ -178,13 +186,6 @@ impl Connection {
             }
             Err(refused) => self.refuse(&namespace, &refused),
         }
-    }
-
-    fn welcome(&mut self, namespace: &str, sid: &str, more: Vec<(&'static str, String)>) {
-        let members = [("sid", sid.to_owned())].into_iter().chain(more);
-        let format = self.format();
-        self.packets(namespace)
-            .packet(packets::connected(format, namespace, members));
     }
 
     fn refuse(&mut self, namespace: &str, refused: &ConnectRefused) -> Result<(), CloseCode> {
@@ -242,6 +243,15 @@ impl Connection {
                 format,
                 frames: into,
             };
+            if let Some(sid) = member.admitting.take() {
+                if member.peer.poll_admitted(cx).is_pending() {
+                    member.admitting = Some(sid);
+                    at += 1;
+                    continue;
+                }
+                packets.welcome(&sid, &*member.peer);
+                had = true;
+            }
             match member.peer.poll_output(cx, &mut packets) {
                 Poll::Pending => at += 1,
                 Poll::Ready(PeerOutput::Packets) => {
@@ -269,6 +279,15 @@ fn kept(namespace: &Str) -> Str {
     match namespace.as_str() {
         "/" => "/".into(),
         other => Str::copy_from_slice(other),
+    }
+}
+
+impl Packets<'_> {
+    /// The answer to CONNECT.
+    fn welcome(&mut self, sid: &str, peer: &dyn Peer) {
+        let members = [("sid", sid.to_owned())].into_iter();
+        let members = members.chain(peer.greeting());
+        self.packet(packets::connected(self.format, self.namespace, members));
     }
 }
 

@@ -19,20 +19,21 @@ function freePort() {
   });
 }
 
-/** Without a `secret` the server is in demo mode. */
-export async function startServer({ secret } = {}) {
+/** Without a `secret` the server is in demo mode; `settings` are more variables for it. */
+export async function startServer({ secret, settings } = {}) {
   const bin = process.env.BEDSIDE_BIN;
   if (!bin) throw new Error('BEDSIDE_BIN must name the server binary');
   const port = await freePort();
   const data = await mkdtemp(join(tmpdir(), 'bedside-browser-'));
   const { JWT_SECRET, ...env } = process.env;
-  Object.assign(env, { PORT: String(port), BEDSIDE_DATA_DIR: data }, secret && { JWT_SECRET: secret });
+  Object.assign(env, { PORT: String(port), BEDSIDE_DATA_DIR: data }, secret && { JWT_SECRET: secret }, settings);
   const origin = `http://127.0.0.1:${port}`;
   let child = null;
   let said = '';
 
   const server = {
     origin,
+    data,
     log: () => said,
     /** A token as the clinic's own sign-in would give it. */
     async token(...options) {

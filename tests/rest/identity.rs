@@ -39,6 +39,8 @@ fn routes() -> Vec<(Method, String, bool)> {
         (Method::GET, "/api/v1/presence".to_owned()),
         (Method::PUT, "/api/v1/presence".to_owned()),
         (Method::GET, "/api/v1/unread".to_owned()),
+        (Method::GET, "/api/v1/notifications".to_owned()),
+        (Method::PUT, format!("/api/v1/notifications/{ID}/read")),
         (Method::POST, "/api/v1/tickets".to_owned()),
         (Method::GET, "/api/v1/users/me".to_owned()),
         (Method::PUT, "/api/v1/users/me".to_owned()),
@@ -48,6 +50,8 @@ fn routes() -> Vec<(Method, String, bool)> {
         (Method::PUT, "/api/v1/relations".to_owned()),
         (Method::DELETE, "/api/v1/relations".to_owned()),
         (Method::PUT, "/api/v1/users/u1".to_owned()),
+        (Method::POST, "/api/v1/notifications".to_owned()),
+        (Method::POST, format!("{c}/system-messages")),
     ];
     let people = people.map(|(method, path)| (method, path, false));
     let systems = systems.map(|(method, path)| (method, path, true));

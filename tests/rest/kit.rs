@@ -12,8 +12,9 @@ use actix_web::{
     middleware::from_fn,
     test::{self, TestRequest},
 };
-use bedside::http::{
-    self, Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssuedTicket, TokenScopes,
+use bedside::{
+    http::{self, Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssuedTicket, TokenScopes},
+    seeds::Shown,
 };
 use bedside_actors::{
     node::{Node, NodeConfig},
@@ -22,6 +23,7 @@ use bedside_actors::{
         identity::{Identities, SessionIdentity},
         store::{BodyHash, Relation, Store, memory::MemoryStore},
     },
+    testkit::client::Client,
 };
 use bedside_protocol::{
     CommandError, ErrorCode, MessageSend, Person, RelationKind, Role, Timestamp, UserId,
@@ -138,6 +140,17 @@ impl Default for Options {
     }
 }
 
+/// Remembers what consultations' rooms were shown.
+#[derive(Default)]
+pub(crate) struct Rooms(Mutex<Vec<(u64, Value)>>);
+
+impl Rooms {
+    /// What was shown since this was last asked.
+    pub(crate) fn take(&self) -> Vec<(u64, Value)> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
 type Call = dyn Fn(Request) -> LocalBoxFuture<'static, ServiceResponse>;
 
 /// The server under test.
@@ -145,8 +158,10 @@ pub(crate) struct Api {
     call: Box<Call>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) clock: Arc<ManualClock>,
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) shown: Arc<Shown>,
     pub(crate) counted: Arc<Counted>,
+    pub(crate) rooms: Arc<Rooms>,
 }
 
 /// Good enough to tell one body from another.
@@ -165,13 +180,21 @@ fn body_hash(message: &MessageSend) -> BodyHash {
     hash
 }
 
+/// What tests look at, beside answers.
+pub(crate) struct Inside {
+    store: Arc<MemoryStore>,
+    clock: Arc<ManualClock>,
+    counted: Arc<Counted>,
+    rooms: Arc<Rooms>,
+}
+
 /// What goes into [`HttpParts`] for these options, and what tests look at.
-pub(crate) fn parts(
-    options: &Options,
-) -> (HttpParts, Arc<MemoryStore>, Arc<ManualClock>, Arc<Counted>) {
+pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
     let store = Arc::new(MemoryStore::default());
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(NOW_MS)));
     let counted = Arc::new(Counted::default());
+    let rooms = Arc::new(Rooms::default());
+    let told = Arc::clone(&rooms);
     let config = NodeConfig {
         arbiters: 1,
         edit_window: Duration::from_secs(900),
@@ -205,9 +228,17 @@ pub(crate) fn parts(
         metrics_text: Arc::new(|| "up 1\n".to_owned()),
         metrics_allowed: Arc::new(move |_| metrics_allowed),
         demo: options.demo.then(|| Arc::new(Demo) as Arc<dyn DemoLogin>),
+        shown: Arc::new(Shown::default()),
+        notify_room: Arc::new(move |id, shown| told.0.lock().push((id.number(), shown))),
         http_metrics: counted.clone(),
     };
-    (parts, store, clock, counted)
+    let inside = Inside {
+        store,
+        clock,
+        counted,
+        rooms,
+    };
+    (parts, inside)
 }
 
 impl Api {
@@ -216,8 +247,8 @@ impl Api {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        let (parts, store, clock, counted) = parts(&options);
-        let node = Arc::clone(&parts.node);
+        let (parts, inside) = parts(&options);
+        let (node, shown) = (Arc::clone(&parts.node), Arc::clone(&parts.shown));
         let app = App::new()
             .wrap(from_fn(http::edge))
             .configure(|cfg| http::configure(cfg, parts));
@@ -228,10 +259,12 @@ impl Api {
         });
         Self {
             call,
-            store,
-            clock,
+            store: inside.store,
+            clock: inside.clock,
             node,
-            counted,
+            shown,
+            counted: inside.counted,
+            rooms: inside.rooms,
         }
     }
 
@@ -290,6 +323,11 @@ impl Api {
             until: None,
         };
         self.node.put_relation(relation).await.expect("is stored");
+    }
+
+    /// Opens a socket as somebody; it stays open for as long as it is held.
+    pub(crate) async fn connect(&self, id: &str, role: Role) -> Client {
+        Client::open(&self.node, id, role).await
     }
 
     /// Makes a conversation and gives its path.
@@ -425,6 +463,29 @@ impl Answer {
     pub(crate) fn created(self) -> Value {
         assert_eq!(self.status, StatusCode::CREATED, "{}", self.text);
         self.body
+    }
+
+    /// Asserts that it is `{success: true, data}` with this status and gives the data.
+    #[track_caller]
+    pub(crate) fn data(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        let Value::Object(mut body) = self.body else {
+            panic!("not an object: {}", self.text);
+        };
+        assert_eq!(body.remove("success"), Some(json!(true)), "{}", self.text);
+        let data = body.remove("data").expect("has data");
+        assert!(body.is_empty(), "{}", self.text);
+        data
+    }
+
+    /// Asserts that it is `{success: false, message}` with this status and gives the message.
+    #[track_caller]
+    pub(crate) fn plainly(self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        let message = self.body["message"].as_str().unwrap_or("").to_owned();
+        assert!(!message.is_empty(), "{}", self.text);
+        assert_eq!(self.body, json!({"success": false, "message": message}));
+        message
     }
 
     /// Asserts that it is a whole problem document with this code and the code's own status.

@@ -19,6 +19,10 @@ fn full_row() -> Value {
         "title": null,
         "avatarUrl": null,
         "isActive": true,
+        "createdAt": null,
+        "updatedAt": null,
+        "lastLogin": null,
+        "mfaEnabled": null,
         "lastSeenAt": null,
     })
 }

@@ -1,28 +1,43 @@
 //! Each version of the file is made from the one before.
 
-use bedside::adapters::sqlite::Options;
+use bedside::adapters::sqlite::{Options, SqliteStore};
 use bedside_actors::{
-    ports::store::{LogPage, Receipts, Select, Store},
-    testkit::store_contract::fixture::{EVERYTHING, client_id, user},
+    ports::store::{ConsultationStore, LogPage, NotificationStore, Receipts, Select, Store},
+    testkit::store_contract::{
+        Fixture, consultations,
+        fixture::{EVERYTHING, client_id, user},
+    },
 };
 use bedside_protocol::{ConversationId, MessageId};
 use rusqlite::params;
+use std::{path::Path, sync::Arc};
 
 use crate::{listen, raw, scratch::Scratch};
 
-const V1: &str = include_str!("../../src/adapters/sqlite/migrations/0001_log.sql");
+const STEPS: [&str; 2] = [
+    include_str!("../../src/adapters/sqlite/migrations/0001_log.sql"),
+    include_str!("../../src/adapters/sqlite/migrations/0002_fold.sql"),
+];
 
-#[tokio::test]
-async fn from_version_1() {
+/// A conversation with 300 messages in a file of an older version.
+struct Old {
+    dir: Scratch,
+    conversation_id: ConversationId,
+    ids: Vec<MessageId>,
+}
+
+fn of_version(version: usize) -> Old {
     let dir = Scratch::new();
     let conversation_id = ConversationId::new();
     let ids: Vec<_> = (0..300).map(|_| MessageId::new()).collect();
     let conn = raw(dir.path());
     conn.execute_batch("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL")
         .expect("set up");
-    conn.execute_batch(V1).expect("version 1");
+    for step in &STEPS[..version] {
+        conn.execute_batch(step).expect("a step");
+    }
     conn.execute_batch(&format!(
-        "PRAGMA application_id = {}; PRAGMA user_version = 1; BEGIN;
+        "PRAGMA application_id = {}; PRAGMA user_version = {version}; BEGIN;
          INSERT INTO store_meta VALUES ('epoch', 'of old');
          INSERT INTO users (key, user_id) VALUES (1, 'd1'), (2, 'p1');
          INSERT INTO conversation_members VALUES
@@ -51,36 +66,91 @@ async fn from_version_1() {
         .expect("a message");
     }
     conn.execute_batch("COMMIT").expect("stored");
-    drop(conn);
+    Old {
+        dir,
+        conversation_id,
+        ids,
+    }
+}
 
-    let (store, _) = listen(dir.path(), &Options::default());
+fn version(dir: &Path) -> i32 {
+    let conn = raw(dir);
+    let version = conn.pragma_query_value(None, "user_version", |row| row.get(0));
+    version.expect("a version")
+}
+
+/// Opens it, and finds all that was in it.
+async fn opens(old: &Old) -> (Arc<SqliteStore>, Fixture) {
+    let (store, fx) = listen(old.dir.path(), &Options::default());
     assert_eq!(store.epoch(), "of old");
-    let loaded = store.load(conversation_id, true).await.expect("a load");
+    let loaded = store.load(old.conversation_id, true).await.expect("a load");
     let loaded = loaded.expect("known");
     assert_eq!((loaded.head.seq, loaded.head.ord), (301, 300));
     assert_eq!(loaded.sender_ords.get(&user("d1")), Some(&300));
-    let page = store.read_log(conversation_id, EVERYTHING).await;
+    let page = store.read_log(old.conversation_id, EVERYTHING).await;
     assert_eq!(page.map(|page: LogPage| page.events.len()), Ok(301));
-    let found = store.find_sent(conversation_id, user("d1"), client_id("c0"));
+    let found = store.find_sent(old.conversation_id, user("d1"), client_id("c0"));
     let found = found.await.expect("a look-up").expect("known");
-    assert_eq!((found.seq, found.message_id), (2, ids[0]));
-    let place = store.find_message(ids[299]).await;
-    assert_eq!(place, Ok(Some((conversation_id, 301))));
-    let select = Select::Ids(vec![conversation_id]);
+    assert_eq!((found.seq, found.message_id), (2, old.ids[0]));
+    let place = store.find_message(old.ids[299]).await;
+    assert_eq!(place, Ok(Some((old.conversation_id, 301))));
+    let select = Select::Ids(vec![old.conversation_id]);
     let listed = store
         .conversations(user("p1"), select)
         .await
         .expect("a listing");
     assert_eq!(listed.rows[0].me.unread_count, 292);
     assert!(listed.rows[0].me.archived);
+    (store, fx)
+}
+
+#[tokio::test]
+async fn from_version_1() {
+    let old = of_version(1);
+    let (store, _) = opens(&old).await;
+    let loaded = store.load(old.conversation_id, true).await;
+    let key = loaded.expect("a load").expect("known").key;
     let receipts = Receipts {
         read_seq: 301,
         read_ord: 300,
         ..Receipts::default()
     };
-    let put = store.put_receipts(loaded.key, user("p1"), receipts).await;
+    let put = store.put_receipts(key, user("p1"), receipts).await;
     assert_eq!(put, Ok(()));
     store.close().await;
-    let version = raw(dir.path()).pragma_query_value(None, "user_version", |row| row.get(0));
-    assert_eq!(version, Ok(2));
+    assert_eq!(version(old.dir.path()), 3);
+}
+
+#[tokio::test]
+async fn from_version_2() {
+    let old = of_version(2);
+    // What that version's process had filed already.
+    let conn = raw(old.dir.path());
+    let sql = "INSERT INTO client_ids SELECT conv, sender, client_msg_id, pos FROM messages
+            WHERE client_msg_id IS NOT NULL;
+        INSERT INTO message_ids SELECT message_id, pos FROM messages WHERE kind = 'message';
+        INSERT INTO sender_heads VALUES (7, 1, 300);
+        UPDATE fold SET pos = (SELECT MAX(pos) FROM messages);";
+    conn.execute_batch(sql).expect("filed");
+    drop(conn);
+    let (store, fx) = opens(&old).await;
+    assert_eq!(version(old.dir.path()), 3);
+
+    // What the new version knows is taken, beside the old rows and about the old people.
+    let loaded = store.load(old.conversation_id, true).await;
+    let loaded = loaded.expect("a load").expect("known");
+    assert_eq!(loaded.consultation, None);
+    let new = consultations::new(&fx, 5, "p1", "d1");
+    let consultation = new.consultation.clone();
+    assert_eq!(store.create_consultation(new).await, Ok(()));
+    let settings = || store.put_settings(user("p1"), "{}".to_owned(), fx.at(1));
+    assert_eq!(settings().await, Ok(()));
+    store.close().await;
+
+    let (store, _) = opens(&old).await;
+    let stored = store.consultation(consultation.consultation_id).await;
+    assert_eq!(stored, Ok(Some(consultation)));
+    assert_eq!(store.settings(user("p1")).await, Ok(Some("{}".to_owned())));
+    assert_eq!(store.unread_notifications(user("p1")).await, Ok(0));
+    store.close().await;
 }

@@ -3,16 +3,16 @@
 use bedside::adapters::sqlite::{Options, SqliteStore};
 use bedside_actors::{
     ports::store::{
-        Append, AppendBody, ChangeEffect, ConversationKey, LogRange, Preferences, Select, Store,
-        memory::MemoryStore,
+        Append, AppendBody, ChangeEffect, ConsultationSelect, ConversationKey, LogRange,
+        Preferences, Select, Store, memory::MemoryStore,
     },
     testkit::store_contract::{
-        self, Fixture, Room,
+        self, Fixture, Room, consultations,
         fixture::{EVERYTHING, change, client_id, delete, edit, react, user},
         receipts,
     },
 };
-use bedside_protocol::{ConversationState, Message, event::Change};
+use bedside_protocol::{ConsultationStatus, ConversationState, Message, event::Change};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ enum Step {
     Put(usize, usize, u64),
     End(usize, usize),
     State(usize),
+    Consult(usize, u64, bool),
     Receipts(usize, usize, u64, u64),
     Archive(usize, usize, bool),
 }
@@ -46,11 +47,16 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (room.clone(), who.clone(), seq.clone()).prop_map(|(r, w, s)| Step::Put(r, w, s)),
         1 => (room.clone(), who.clone()).prop_map(|(r, w)| Step::End(r, w)),
         1 => room.clone().prop_map(Step::State),
+        2 => (room.clone(), seq.clone(), any::<bool>())
+            .prop_map(|(r, n, on)| Step::Consult(r, n, on)),
         2 => (room.clone(), who.clone(), seq.clone(), seq)
             .prop_map(|(r, w, a, b)| Step::Receipts(r, w, a, b)),
         1 => (room, who, any::<bool>()).prop_map(|(r, w, on)| Step::Archive(r, w, on)),
     ]
 }
+
+/// Whose chat the last room is.
+const CONSULTATION: u64 = 7;
 
 /// The same store twice; rooms have the same ids in both.
 struct Twins {
@@ -69,11 +75,18 @@ impl Twins {
         for n in 0..3 {
             let kind = bedside_protocol::ConversationKind::CareTeam;
             let new = memory.new_conversation(kind, &PEOPLE[..=n]);
-            let id = new.conversation_id;
+            let held = consultations::new(&memory, CONSULTATION, "p1", "d1");
+            let id = match n {
+                2 => held.conversation.conversation_id,
+                _ => new.conversation_id,
+            };
             let mut loads = Vec::new();
             for fx in [&memory, &sqlite] {
-                let made = fx.store.create_conversation(new.clone()).await;
-                assert!(made.expect("made").created);
+                let made = match n {
+                    2 => fx.store.create_consultation(held.clone()).await,
+                    _ => fx.store.create_conversation(new.clone()).await.map(drop),
+                };
+                assert_eq!(made, Ok(()));
                 let loaded = fx.store.load(id, true).await.expect("a load");
                 loads.push(loaded.expect("known"));
             }
@@ -165,6 +178,18 @@ impl Twins {
                 let effect = ChangeEffect::State(ConversationState::ReadOnly);
                 self.body(room, None, change(Change::State, effect)).await;
             }
+            Step::Consult(room, n, on) => {
+                let at = &self.rooms[room].0;
+                let body = if on {
+                    consultations::start(at, CONSULTATION, "d1", &self.memory)
+                } else {
+                    let notes = format!("{n}");
+                    let notes = (n % 3 == 0).then_some(notes.as_str());
+                    let over = (ConsultationStatus::Completed, notes);
+                    consultations::end(at, CONSULTATION, Some("d1"), over, &self.memory)
+                };
+                self.body(room, Some("d1"), body).await;
+            }
             Step::Receipts(room, who, read, delivered) => {
                 let receipts = receipts::read_up_to(read, delivered);
                 let (room, key) = &self.rooms[room];
@@ -204,15 +229,17 @@ impl Twins {
                 let page = a.read_log(room.id, range).await;
                 assert_eq!(page, b.read_log(room.id, range).await);
             }
-            let mut loads = Vec::new();
+            let (mut loads, mut consultations) = (Vec::new(), Vec::new());
             for store in [a, b] {
                 let loaded = store.load(room.id, true).await.expect("a load");
                 let mut loaded = loaded.expect("known");
                 loaded.key = ConversationKey(0);
+                consultations.push(loaded.consultation.take());
                 let ords: std::collections::BTreeMap<_, _> = loaded.sender_ords.drain().collect();
                 loads.push(format!("{loaded:?} {ords:?}"));
             }
             assert_eq!(loads[0], loads[1]);
+            assert_eq!(consultations[0], consultations[1]);
             for seq in 0..=room.seq + 1 {
                 let revisions = a.revisions(room.id, seq).await;
                 assert_eq!(revisions, b.revisions(room.id, seq).await);
@@ -237,8 +264,17 @@ impl Twins {
             };
             let listed = a.conversations(who.clone(), select()).await;
             assert_eq!(listed, b.conversations(who.clone(), select()).await);
+            let listed = a.listed(who.clone()).await;
+            assert_eq!(listed, b.listed(who.clone()).await);
             let total = a.unread_total(who.clone()).await;
             assert_eq!(total, b.unread_total(who.clone()).await);
+            let held = || ConsultationSelect {
+                member_id: Some(who.clone()),
+                limit: 5,
+                ..ConsultationSelect::default()
+            };
+            let listed = a.consultations(held()).await;
+            assert_eq!(listed, b.consultations(held()).await);
             let others = || PEOPLE.map(user).to_vec();
             let shares = a.sharing_with(who.clone(), others()).await;
             assert_eq!(shares, b.sharing_with(who, others()).await);

@@ -2,13 +2,17 @@
 
 use bedside::adapters::sqlite::Options;
 use bedside_actors::{
-    ports::store::{Select, Store, StoreError},
+    ports::store::{
+        ConsultationStore, NewNotification, NotificationMark, NotificationStore, Select, Store,
+        StoreError,
+    },
     testkit::store_contract::{
-        Room,
+        Room, consultations,
         fixture::{EVERYTHING, client_id, delete, edit, react, user},
+        notifications,
     },
 };
-use bedside_protocol::ConversationKind;
+use bedside_protocol::{ConsultationStatus, ConversationKind, Notification, NotificationId};
 use std::time::Duration;
 
 use crate::{listen, raw, scratch::Scratch};
@@ -43,6 +47,55 @@ async fn everything_is_there_again() {
     let (next, _) = room.text("d1", "three");
     assert_eq!(fx.append(0, next.clone()).await, Ok(()));
     assert_eq!(fx.append(0, next).await, Err(StoreError::Conflict));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_stands_beside_conversations_is_there_again() {
+    let dir = Scratch::new();
+    let (store, fx) = listen(dir.path(), &Options::default());
+    let new = consultations::new(&fx, 7, "p1", "d1");
+    let conversation_id = new.conversation.conversation_id;
+    let id = new.consultation.consultation_id;
+    assert_eq!(store.create_consultation(new.clone()).await, Ok(()));
+    let loaded = store.load(conversation_id, true).await.expect("a load");
+    let mut room = Room::of(fx.clone(), conversation_id, &loaded.expect("known"));
+    room.put_body(Some("d1"), consultations::start(&room, 7, "d1", &fx))
+        .await;
+    let over = (ConsultationStatus::Completed, Some("took it well"));
+    let end = consultations::end(&room, 7, Some("d1"), over, &fx);
+    room.put_body(Some("d1"), end).await;
+    let stored = store.consultation(id).await.expect("a look-up");
+    let log = room.read(EVERYTHING).await;
+    let notification = notifications::of(&fx, "p1", 1);
+    let keyed = || NewNotification {
+        notification: Notification {
+            notification_id: NotificationId::new(),
+            ..notification.clone()
+        },
+        dedupe_key: Some("k1".to_owned()),
+    };
+    let first = keyed();
+    let put = store.put_notifications(vec![first.clone()]).await;
+    assert_eq!(put, Ok(vec![true]));
+    let (one, mark) = (first.notification.notification_id, NotificationMark::Read);
+    let marked = store.mark_notification(one, user("p1"), mark, fx.at(2));
+    assert_eq!(marked.await, Ok(true));
+    let listed = store.notifications(user("p1"), None, 10).await;
+    let settings = || store.put_settings(user("p1"), "{}".to_owned(), fx.at(3));
+    assert_eq!(settings().await, Ok(()));
+    store.close().await;
+
+    let (store, _) = listen(dir.path(), &Options::default());
+    assert_eq!(store.consultation(id).await, Ok(stored));
+    assert_eq!(store.read_log(conversation_id, EVERYTHING).await, Ok(log));
+    let again = store.create_consultation(new).await;
+    assert_eq!(again, Err(StoreError::Conflict));
+    assert_eq!(store.notifications(user("p1"), None, 10).await, listed);
+    assert_eq!(store.unread_notifications(user("p1")).await, Ok(0));
+    let again = store.put_notifications(vec![keyed()]).await;
+    assert_eq!(again, Ok(vec![false]));
+    assert_eq!(store.settings(user("p1")).await, Ok(Some("{}".to_owned())));
     store.close().await;
 }
 

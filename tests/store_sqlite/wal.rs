@@ -22,6 +22,10 @@ const KIB: u64 = 1_024;
 /// write several times as much.
 const LARGEST: u64 = 2 * 1_024 * KIB;
 
+/// The same while others read: on a busy machine the writer waits for a reader in vain now and
+/// then, and goes on. Without beginning anew it would be 20 MiB.
+const LARGEST_WITH_READERS: u64 = 8 * 1_024 * KIB;
+
 fn small() -> Options {
     Options {
         checkpoint_bytes: 256 * KIB,
@@ -86,12 +90,12 @@ async fn it_stays_under_its_limit_with_readers_in_turns() {
     let mut room = fx.room(&["d1"]).await;
     let stop = Arc::new(AtomicBool::new(false));
     let readers = overlapping_readers(dir.path(), &stop);
-    let largest = write(&fx, &mut room, dir.path(), 1_600).await;
+    let largest = write(&fx, &mut room, dir.path(), 3_200).await;
     stop.store(true, Ordering::Relaxed);
     for reader in readers {
         reader.join().expect("a reader's end");
     }
-    assert!(largest <= LARGEST, "{largest}");
+    assert!(largest <= LARGEST_WITH_READERS, "{largest}");
     store.close().await;
 }
 

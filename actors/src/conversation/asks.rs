@@ -11,7 +11,9 @@ use bedside_protocol::{
 use std::sync::Arc;
 
 use super::{
-    Ask, ConversationActor, Pass, Stage, decide,
+    Act, Ask, ConversationActor, Pass, Stage,
+    consultation::Step,
+    decide,
     receipts::Which,
     state::{Known, Planned, State, check_pending},
 };
@@ -29,14 +31,11 @@ pub(super) fn storage_error(fault: &StoreError) -> CommandError {
 }
 
 impl ConversationActor {
-    /// Handles a command; the state is there.
+    /// Does what is asked; the state is there.
     pub(super) fn ask(&mut self, ask: Ask, ctx: &mut Context<Self>) {
-        if let Some(hook) = &self.shared.config.on_command {
-            hook(&self.id, &ask.command);
-        }
         let Ask {
             caller,
-            command,
+            act,
             responder,
             since,
         } = ask;
@@ -45,6 +44,18 @@ impl ConversationActor {
             origin: caller.origin.clone(),
             since,
         };
+        match act {
+            Act::Command(command) => self.command(caller, command, pass, ctx),
+            Act::CancelConsultation => self.consult(&caller, Step::Cancel, pass),
+            Act::SystemMessage(text) => self.system_message(&caller, text, pass, ctx),
+        }
+        self.push_fanout(ctx);
+    }
+
+    fn command(&mut self, caller: Caller, command: Command, pass: Pass, ctx: &mut Context<Self>) {
+        if let Some(hook) = &self.shared.config.on_command {
+            hook(&self.id, &command);
+        }
         let appends = matches!(
             command,
             Command::ConversationUpdate(_)
@@ -133,15 +144,26 @@ impl ConversationActor {
                 self.unsubscribe(&caller);
                 pass.responder.ok(Reply::Empty(Empty {}));
             }
+            Command::ConsultationStart(_) => self.consult(&caller, Step::Start, pass),
+            Command::ConsultationEnd(end) => {
+                self.consult(&caller, Step::End { notes: end.notes }, pass);
+            }
+            Command::ConsultationJoin(_) => self.join_room(&caller, pass),
+            Command::ConsultationLeave(r) => {
+                if let Some(origin) = &pass.origin {
+                    let rooms = &self.shared.rooms;
+                    rooms.leave(r.consultation_id, origin.session_id());
+                }
+                pass.responder.ok(Reply::Empty(Empty {}));
+            }
             other => pass.responder.err(CommandError::invalid(format!(
                 "{} does not go to a conversation",
                 other.name()
             ))),
         }
-        self.push_fanout(ctx);
     }
 
-    fn state_mut(&mut self) -> Option<&mut State> {
+    pub(super) fn state_mut(&mut self) -> Option<&mut State> {
         match &mut self.stage {
             Stage::Ready(state) => Some(state),
             _ => None,
@@ -149,7 +171,7 @@ impl ConversationActor {
     }
 
     /// Sends a decision on its way, or answers with its refusal.
-    fn carry_out(&mut self, planned: Option<Result<Planned, CommandError>>, pass: Pass) {
+    pub(super) fn carry_out(&mut self, planned: Option<Result<Planned, CommandError>>, pass: Pass) {
         match planned {
             Some(Ok(planned)) => self.append(planned, pass),
             Some(Err(error)) => pass.responder.err(error),

@@ -63,6 +63,7 @@ impl ConversationActor {
                 self.stage = Stage::Ready(Box::new(state));
                 self.failed_loads = 0;
                 self.settle(head);
+                self.expel_strangers();
                 self.announce(head);
                 self.push_fanout(ctx);
                 self.settle_relations(ctx);

@@ -1,9 +1,9 @@
 //! What a conversation actor knows, and the plain decisions on it. No runtime, no I/O.
 
 use bedside_protocol::{
-    ClientMsgId, CommandError, Conversation, ConversationId, ConversationKind, ConversationState,
-    Event, EventFrame, Member, MemberRole, MessageId, Mine, Reply, Roles, Timestamp, UserId,
-    event::ConversationChanged, limits,
+    ClientMsgId, CommandError, Consultation, Conversation, ConversationId, ConversationKind,
+    ConversationState, Event, EventFrame, Member, MemberRole, MessageId, Mine, Reply, Roles,
+    Timestamp, UserId, event::ConversationChanged, limits,
 };
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -38,6 +38,10 @@ pub(crate) struct State {
     pub(crate) title: String,
     pub(crate) patient_id: Option<UserId>,
     pub(crate) state: ConversationState,
+    /// The consultation whose chat it is, what is on its way included.
+    pub(crate) consultation: Option<Consultation>,
+    /// The same as it is known to be stored.
+    pub(crate) stored_consultation: Option<Consultation>,
     pub(crate) log_start_seq: u64,
     /// The last entry that has been given a seq, stored or on its way.
     pub(crate) head: Head,
@@ -132,6 +136,8 @@ impl State {
             title: loaded.title,
             patient_id: loaded.patient_id,
             state: loaded.state,
+            consultation: loaded.consultation.clone(),
+            stored_consultation: loaded.consultation,
             log_start_seq: loaded.log_start_seq,
             head: loaded.head,
             stored: loaded.head,

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use super::Node;
 use crate::{
     caller::Caller,
-    conversation::direct_until,
-    ports::store::{Created, NewConversation, NewMember, PersonRecord, Select, StoreError},
+    conversation::{direct_until, redact},
+    ports::store::{Created, Listed, NewConversation, NewMember, PersonRecord, Select, StoreError},
     resume::{self, storage_error},
     rights::{self, Party},
 };
@@ -45,9 +45,27 @@ impl Node {
                 created: false,
             });
         }
+        self.may_write_to(caller, &other).await?;
+        let member_ids = vec![caller.user_id.clone(), other];
+        self.make(
+            caller,
+            ConversationKind::Direct,
+            String::new(),
+            None,
+            member_ids,
+        )
+        .await
+    }
+
+    /// Whether the caller may write to somebody directly, by the relations of now.
+    ///
+    /// # Errors
+    /// `forbidden` when not, `not_found` for somebody who is not known, `unavailable`.
+    pub async fn may_write_to(&self, caller: &Caller, other: &UserId) -> Result<(), CommandError> {
+        let store = &self.shared.store;
         let now = self.shared.clock.now();
         let me = party(caller);
-        let them = self.known_person(&other).await?;
+        let them = self.known_person(other).await?;
         let them = Party {
             user_id: them.user_id,
             roles: them.roles,
@@ -60,15 +78,7 @@ impl Node {
                 "you may not write to this person directly",
             ));
         }
-        let member_ids = vec![caller.user_id.clone(), other];
-        self.make(
-            caller,
-            ConversationKind::Direct,
-            String::new(),
-            None,
-            member_ids,
-        )
-        .await
+        Ok(())
     }
 
     async fn known_person(&self, user_id: &UserId) -> Result<PersonRecord, CommandError> {
@@ -131,12 +141,14 @@ impl Node {
         )?;
         let mut member_ids = vec![caller.user_id.clone()];
         for user_id in create.patient_id.iter().chain(&create.member_ids) {
-            if !member_ids.contains(user_id) {
-                member_ids.push(user_id.clone());
+            if member_ids.contains(user_id) {
+                continue;
             }
-        }
-        if member_ids.len() > limits::MEMBERS_MAX {
-            return Err(CommandError::too_large("member_ids: at most 1000 members"));
+            // Before the rest is looked at: a long list must not cost its square.
+            if member_ids.len() == limits::MEMBERS_MAX {
+                return Err(CommandError::too_large("member_ids: at most 1000 members"));
+            }
+            member_ids.push(user_id.clone());
         }
         let others = member_ids[1..].to_vec();
         let people = store.people(others.clone()).await.map_err(fault)?;
@@ -250,6 +262,42 @@ impl Node {
             .await
             .map_err(fault)?;
         Ok(resume::page_of(page.rows, page.has_more, caller))
+    }
+
+    /// All conversations that the caller is or was in, newest activity first, as far as it takes
+    /// to count and sort them.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn listed(&self, caller: &Caller) -> Result<Vec<Listed>, CommandError> {
+        let store = &self.shared.store;
+        let mut listed = store.listed(caller.user_id.clone()).await.map_err(fault)?;
+        listed.retain(|one| !resume::is_closed_to(one.kind, caller));
+        Ok(listed)
+    }
+
+    /// These conversations as the caller sees them, in any order; those that are none of the
+    /// caller's are left out.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn conversations_of(
+        &self,
+        caller: &Caller,
+        ids: Vec<ConversationId>,
+    ) -> Result<Vec<Conversation>, CommandError> {
+        let found = self
+            .shared
+            .store
+            .conversations(caller.user_id.clone(), Select::Ids(ids))
+            .await
+            .map_err(fault)?;
+        let mut rows = found.rows;
+        rows.retain(|row| !resume::is_closed_to(row.kind, caller));
+        for row in &mut rows {
+            redact(row, &caller.user_id);
+        }
+        Ok(rows)
     }
 
     /// One conversation as the caller sees it.

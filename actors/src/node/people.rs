@@ -101,6 +101,20 @@ impl Node {
         Ok(there_was)
     }
 
+    /// Has every direct conversation of somebody look again whether the two may write to each
+    /// other, because what this person is has changed.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn recheck_person(&self, user_id: &UserId) -> StoreResult<()> {
+        for one in self.shared.store.listed(user_id.clone()).await? {
+            if one.kind == ConversationKind::Direct {
+                self.shared.directory.recheck(one.conversation_id);
+            }
+        }
+        Ok(())
+    }
+
     /// Has every conversation look again that may rest on a relation of these two.
     async fn recheck(&self, patient_id: &UserId, user_id: &UserId) -> StoreResult<()> {
         let store = &self.shared.store;

@@ -15,11 +15,13 @@
 mod consultations;
 pub mod memory;
 mod notifications;
+pub mod numbered;
 pub mod page;
 
 pub use self::{
     consultations::{ConsultationSelect, ConsultationStore, NewConsultation},
     notifications::{NewNotification, NotificationMark, NotificationRecord, NotificationStore},
+    numbered::{Listed, Located, NumberedStore, Numbers},
 };
 
 use async_trait::async_trait;
@@ -130,10 +132,12 @@ pub enum AppendBody {
         /// What is stored besides.
         effect: ChangeEffect,
     },
-    /// The conversation's consultation begins or ends: its `status` becomes this one, and
-    /// `started_at` or `ended_at` the time of the entry.
+    /// The conversation's consultation begins or ends: its `status` becomes this one,
+    /// `started_at` (of one that goes on) or `ended_at` (of one that is over) the time of the
+    /// entry, and so does `updated_at`. A [`StoreError::Conflict`] in a conversation without one.
     Consultation {
-        /// As clients see it: `consultation.started` or `consultation.ended`.
+        /// As clients see it: `consultation.started` or `consultation.ended`. Any other is a
+        /// [`StoreError::Conflict`].
         event: Box<Event>,
         /// The new status.
         status: ConsultationStatus,
@@ -474,7 +478,7 @@ pub struct AuditRecord {
 
 /// Durable storage. See the module's text for its promises.
 #[async_trait]
-pub trait Store: ConsultationStore + NotificationStore {
+pub trait Store: ConsultationStore + NotificationStore + NumberedStore {
     /// Changes only when seqs could repeat, as after a restore from back-up.
     fn epoch(&self) -> &str;
 

@@ -19,10 +19,10 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::ports::store::{
     Append, AppendSink, Appended, AuditRecord, ConsultationSelect, ConsultationStore,
-    ConversationKey, Conversations, Counts, Created, Loaded, LogPage, LogRange, NewConsultation,
-    NewConversation, NewNotification, NotificationMark, NotificationRecord, NotificationStore,
-    PersonRecord, Preferences, Receipts, Relation, Revision, Select, SentRecord, Store, StoreError,
-    StoreResult, memory::MemoryStore,
+    ConversationKey, Conversations, Counts, Created, Listed, Loaded, Located, LogPage, LogRange,
+    NewConsultation, NewConversation, NewNotification, NotificationMark, NotificationRecord,
+    NotificationStore, NumberedStore, Numbers, PersonRecord, Preferences, Receipts, Relation,
+    Revision, Select, SentRecord, Store, StoreError, StoreResult, memory::MemoryStore,
 };
 
 /// What becomes of an append.
@@ -360,6 +360,12 @@ relay_part! {
     prune_notifications(before: Timestamp, limit: usize) -> usize;
     settings(user_id: UserId) -> Option<String>;
     put_settings(user_id: UserId, settings: String, at: Timestamp) -> ();
+}
+
+relay_part! {
+    NumberedStore;
+    locate(conversation_id: ConversationId, numbers: Numbers) -> Located;
+    listed(user_id: UserId) -> Vec<Listed>;
 }
 
 macro_rules! relay {

@@ -5,11 +5,14 @@
 //! which numbers entries as a conversation actor does.
 
 pub mod changes;
+pub mod consultations;
 pub mod fixture;
 pub mod listing;
 pub mod log;
 pub mod lookups;
 pub mod members;
+pub mod notifications;
+pub mod numbered;
 pub mod people;
 pub mod receipts;
 
@@ -90,6 +93,12 @@ macro_rules! store_contract {
                 the_last_message_is_a_message,
                 a_row_has_everything,
             ],
+            numbered: [
+                messages_are_found_by_their_number,
+                messages_are_numbered_within_a_stretch,
+                pages_cover_the_log_once,
+                everything_of_a_user_is_listed,
+            ],
             lookups: [
                 a_sent_message_is_found_by_its_client_id,
                 a_sent_message_is_found_beyond_the_tail,
@@ -107,6 +116,31 @@ macro_rules! store_contract {
                 who_shares_a_group,
                 an_audit_record_is_taken,
                 an_open_store_is_ready,
+            ],
+            consultations: [
+                one_is_made_with_its_conversation,
+                an_appointment_has_one,
+                ids_are_taken_once,
+                only_a_conversation_of_its_kind_will_do,
+                one_starts_and_ends_by_its_log,
+                one_is_cancelled_without_a_start,
+                what_the_log_refuses_changes_nothing,
+                other_conversations_have_none,
+                the_newest_are_listed_first,
+                lists_keep_to_what_was_asked_for,
+                members_find_theirs,
+            ],
+            notifications: [
+                one_is_kept_as_it_was_made,
+                the_newest_come_first,
+                a_key_is_used_once_per_user,
+                a_taken_id_refuses_all,
+                only_the_owner_marks,
+                the_first_mark_stands,
+                unread_counts_what_was_not_seen,
+                the_oldest_are_pruned_first,
+                a_pruned_key_is_free_again,
+                settings_are_replaced,
             ],
         );
     };

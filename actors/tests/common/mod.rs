@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
+pub(crate) mod clinic;
 pub(crate) mod receiver;
 
 use bedside_actors::{

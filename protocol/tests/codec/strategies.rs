@@ -1,10 +1,19 @@
 //! Any command and any event, as proptest makes them.
 
 use bedside_protocol::{
-    Attachment, Availability, ClientMsgId, Command, CommandError, Conversation, ConversationId,
-    ConversationKind, ConversationState, ErrorCode, Event, EventFrame, LastMessage, LoggedEvent,
-    Member, MemberRole, Message, MessageId, MessageSend, MessageType, Mine, Person, Presence,
-    Reaction, Role, Roles, SessionId, Timestamp, UserId, command::*, event::*, limits,
+    Attachment, Availability, ClientMsgId, Command, CommandError, Consultation, ConsultationId,
+    ConsultationStatus, ConsultationType, Conversation, ConversationId, ConversationKind,
+    ConversationState, ErrorCode, Event, EventFrame, LastMessage, LoggedEvent, Member, MemberRole,
+    Message, MessageId, MessageSend, MessageType, Mine, Notification, NotificationId,
+    NotificationType, Person, Presence, Reaction, Role, Roles, SessionId, Timestamp, UserId,
+    command::*,
+    consultation::{
+        ConsultationEnd, ConsultationEnded, ConsultationRef, ConsultationStarted, ParticipantMoved,
+    },
+    event::*,
+    limits,
+    notification::{Json, NotificationRef},
+    reply::Joined,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -46,6 +55,18 @@ fn conversation_id() -> BoxedStrategy<ConversationId> {
 
 fn message_id() -> BoxedStrategy<MessageId> {
     any::<[u8; 16]>().prop_map(MessageId::from_bytes).boxed()
+}
+
+fn consultation_id() -> BoxedStrategy<ConsultationId> {
+    prop_oneof![0..=ConsultationId::MAX, Just(0), Just(ConsultationId::MAX)]
+        .prop_map(|number| ConsultationId::from_number(number).expect("is in bounds"))
+        .boxed()
+}
+
+fn notification_id() -> BoxedStrategy<NotificationId> {
+    any::<[u8; 16]>()
+        .prop_map(NotificationId::from_bytes)
+        .boxed()
 }
 
 fn time() -> BoxedStrategy<Timestamp> {
@@ -181,7 +202,11 @@ fn mine() -> BoxedStrategy<Mine> {
 }
 
 fn message_send() -> BoxedStrategy<MessageSend> {
-    let to = (option::of(conversation_id()), option::of(user_id()));
+    let to = (
+        option::of(conversation_id()),
+        option::of(user_id()),
+        option::of(consultation_id()),
+    );
     let what = (message_type(), text(), vec(attachment(), 0..3));
     let more = (
         option::of(client_msg_id()),
@@ -192,6 +217,7 @@ fn message_send() -> BoxedStrategy<MessageSend> {
         .prop_map(|(to, what, more)| MessageSend {
             conversation_id: to.0,
             to_user_id: to.1,
+            consultation_id: to.2,
             client_msg_id: more.0,
             message_type: what.0,
             text: what.1,
@@ -223,6 +249,18 @@ fn conversation_create() -> BoxedStrategy<ConversationCreate> {
             title,
             patient_id,
         })
+        .boxed()
+}
+
+fn consultation_ref() -> BoxedStrategy<ConsultationRef> {
+    consultation_id()
+        .prop_map(|consultation_id| ConsultationRef { consultation_id })
+        .boxed()
+}
+
+fn notification_ref() -> BoxedStrategy<NotificationRef> {
+    notification_id()
+        .prop_map(|notification_id| NotificationRef { notification_id })
         .boxed()
 }
 
@@ -361,6 +399,29 @@ pub(crate) fn command() -> BoxedStrategy<Command> {
         vec(user_id(), 0..4)
             .prop_map(|user_ids| Command::PresenceWatch(PresenceWatch { user_ids }))
             .boxed(),
+        consultation_ref()
+            .prop_map(Command::ConsultationJoin)
+            .boxed(),
+        consultation_ref()
+            .prop_map(Command::ConsultationLeave)
+            .boxed(),
+        consultation_ref()
+            .prop_map(Command::ConsultationStart)
+            .boxed(),
+        (consultation_id(), option::of(text()))
+            .prop_map(|(consultation_id, notes)| {
+                Command::ConsultationEnd(ConsultationEnd {
+                    consultation_id,
+                    notes,
+                })
+            })
+            .boxed(),
+        notification_ref()
+            .prop_map(Command::NotificationAck)
+            .boxed(),
+        notification_ref()
+            .prop_map(Command::NotificationRead)
+            .boxed(),
     ];
     assert_eq!(all.len(), Command::NAMES.len(), "a command has no strategy");
     prop::strategy::Union::new(all).boxed()
@@ -402,6 +463,88 @@ fn changed() -> BoxedStrategy<ConversationChanged> {
                 first_seq: rest.0,
                 state: rest.1,
                 me: rest.2,
+            },
+        )
+        .boxed()
+}
+
+fn consultation_status() -> BoxedStrategy<ConsultationStatus> {
+    prop::sample::select(ConsultationStatus::ALL).boxed()
+}
+
+fn started() -> BoxedStrategy<ConsultationStarted> {
+    (consultation_id(), user_id(), time())
+        .prop_map(|(consultation_id, by_user_id, at)| ConsultationStarted {
+            consultation_id,
+            by_user_id,
+            at,
+        })
+        .boxed()
+}
+
+fn ended() -> BoxedStrategy<ConsultationEnded> {
+    (
+        consultation_id(),
+        consultation_status(),
+        option::of(user_id()),
+        time(),
+    )
+        .prop_map(
+            |(consultation_id, status, by_user_id, at)| ConsultationEnded {
+                consultation_id,
+                status,
+                by_user_id,
+                at,
+            },
+        )
+        .boxed()
+}
+
+fn moved() -> BoxedStrategy<ParticipantMoved> {
+    (consultation_id(), user_id(), time())
+        .prop_map(|(consultation_id, user_id, at)| ParticipantMoved {
+            consultation_id,
+            user_id,
+            at,
+        })
+        .boxed()
+}
+
+/// Any JSON but a bare null, which is nothing at all to an optional field. Fractions are halves:
+/// reading a float is exact to the last bit only for those that JSON writes in full.
+fn json() -> BoxedStrategy<Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        any::<u64>().prop_map(Json::from),
+        any::<i32>().prop_map(|n| Json::from(f64::from(n) / 2.0)),
+        text().prop_map(Json::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Json::from),
+            vec((text(), inner), 0..4).prop_map(Json::from_iter),
+        ]
+    })
+    .prop_filter("is nothing", |json| !json.is_null())
+    .boxed()
+}
+
+fn notification() -> BoxedStrategy<Notification> {
+    let what = (prop::sample::select(NotificationType::ALL), text(), text());
+    let more = (option::of(json()), option::of(text()));
+    (notification_id(), user_id(), what, more, time())
+        .prop_map(
+            |(notification_id, user_id, what, more, created_at)| Notification {
+                notification_id,
+                user_id,
+                notification_type: what.0,
+                title: what.1,
+                body: what.2,
+                data: more.0,
+                action: more.1,
+                created_at,
             },
         )
         .boxed()
@@ -480,6 +623,8 @@ fn logged() -> BoxedStrategy<Event> {
                 })
             }
         ),
+        started().prop_map(Event::ConsultationStarted),
+        ended().prop_map(Event::ConsultationEnded),
         Just(Event::Unknown),
     ]
     .boxed()
@@ -523,6 +668,9 @@ fn event() -> BoxedStrategy<Event> {
             Event::TypingChanged(TypingChanged { user_id, typing })
         }),
         presence().prop_map(Event::PresenceChanged),
+        moved().prop_map(Event::ParticipantJoined),
+        moved().prop_map(Event::ParticipantLeft),
+        notification().prop_map(Event::NotificationCreated),
     ]
     .boxed()
 }
@@ -550,7 +698,13 @@ pub(crate) fn error() -> BoxedStrategy<CommandError> {
 
 /// Any conversation, for the replies that hold one.
 pub(crate) fn conversation() -> BoxedStrategy<Conversation> {
-    let what = (conversation_id(), kind(), text(), option::of(user_id()));
+    let what = (
+        conversation_id(),
+        kind(),
+        text(),
+        option::of(user_id()),
+        option::of(consultation_id()),
+    );
     let made = (user_id(), time(), state(), time());
     let last = option::of((seq(), message()));
     let members = vec(
@@ -563,6 +717,7 @@ pub(crate) fn conversation() -> BoxedStrategy<Conversation> {
             kind: what.1,
             title: what.2,
             patient_id: what.3,
+            consultation_id: what.4,
             created_by: made.0,
             created_at: made.1,
             state: made.2,
@@ -587,6 +742,38 @@ pub(crate) fn conversation() -> BoxedStrategy<Conversation> {
                     },
                 )
                 .collect(),
+        })
+        .boxed()
+}
+
+/// Any room, for the reply that holds a consultation.
+pub(crate) fn joined() -> BoxedStrategy<Joined> {
+    let what = (consultation_id(), conversation_id(), text());
+    let how = (
+        prop::sample::select(ConsultationType::ALL),
+        consultation_status(),
+        option::of(text()),
+    );
+    let times = (option::of(time()), option::of(time()), option::of(time()));
+    let made = (user_id(), user_id(), time(), time());
+    (what, how, times, made, vec(user_id(), 0..3))
+        .prop_map(|(what, how, times, made, participants)| Joined {
+            consultation: Consultation {
+                consultation_id: what.0,
+                conversation_id: what.1,
+                appointment_id: what.2,
+                consultation_type: how.0,
+                status: how.1,
+                patient_id: made.0,
+                doctor_id: made.1,
+                scheduled_at: times.0,
+                started_at: times.1,
+                ended_at: times.2,
+                notes: how.2,
+                created_at: made.2,
+                updated_at: made.3,
+            },
+            participants,
         })
         .boxed()
 }

@@ -2,10 +2,18 @@
 //! without them.
 
 use bedside_protocol::{
-    Attachment, Availability, ClientMsgId, Command, CommandError, Conversation, ConversationId,
-    ConversationKind, ConversationState, ErrorCode, Event, EventFrame, LastMessage, LoggedEvent,
-    Member, MemberRole, Message, MessageId, MessageSend, MessageType, Mine, Person, Presence,
-    Reaction, Reply, Role, Roles, SessionId, Timestamp, UserId, command::*, event::*, reply::*,
+    Attachment, Availability, ClientMsgId, Command, CommandError, Consultation, ConsultationId,
+    ConsultationStatus, ConsultationType, Conversation, ConversationId, ConversationKind,
+    ConversationState, ErrorCode, Event, EventFrame, LastMessage, LoggedEvent, Member, MemberRole,
+    Message, MessageId, MessageSend, MessageType, Mine, Notification, NotificationId,
+    NotificationType, Person, Presence, Reaction, Reply, Role, Roles, SessionId, Timestamp, UserId,
+    command::*,
+    consultation::{
+        ConsultationEnd, ConsultationEnded, ConsultationRef, ConsultationStarted, ParticipantMoved,
+    },
+    event::*,
+    notification::{Json, NotificationRef},
+    reply::*,
 };
 
 use super::Frame;
@@ -127,6 +135,7 @@ fn conversation() -> Conversation {
         kind: ConversationKind::CareTeam,
         title: "Knee".to_owned(),
         patient_id: Some(user("p1")),
+        consultation_id: None,
         created_by: user("d1"),
         created_at: at(),
         state: ConversationState::Open,
@@ -152,6 +161,87 @@ fn bare_conversation() -> Conversation {
         me: Mine::default(),
         members: Vec::new(),
         ..conversation()
+    }
+}
+
+fn chat_of_a_consultation() -> Conversation {
+    Conversation {
+        kind: ConversationKind::Consultation,
+        title: String::new(),
+        consultation_id: Some(consultation_id()),
+        ..conversation()
+    }
+}
+
+fn consultation_id() -> ConsultationId {
+    id("243989606129664")
+}
+
+fn consultation() -> Consultation {
+    Consultation {
+        consultation_id: consultation_id(),
+        conversation_id: conversation_id(),
+        appointment_id: "A-2026/118".to_owned(),
+        consultation_type: ConsultationType::Video,
+        status: ConsultationStatus::Completed,
+        patient_id: user("p1"),
+        doctor_id: user("d1"),
+        scheduled_at: Some(time("2026-11-21T09:30:00.000Z")),
+        started_at: Some(time("2026-11-21T09:31:00.000Z")),
+        ended_at: Some(time("2026-11-21T09:52:30.000Z")),
+        notes: Some(TEXT.to_owned()),
+        created_at: time("2026-11-20T14:00:00.000Z"),
+        updated_at: time("2026-11-21T09:52:30.000Z"),
+    }
+}
+
+fn scheduled_consultation() -> Consultation {
+    Consultation {
+        consultation_type: ConsultationType::Chat,
+        status: ConsultationStatus::Scheduled,
+        scheduled_at: None,
+        started_at: None,
+        ended_at: None,
+        notes: None,
+        updated_at: time("2026-11-20T14:00:00.000Z"),
+        ..consultation()
+    }
+}
+
+fn moved() -> ParticipantMoved {
+    ParticipantMoved {
+        consultation_id: consultation_id(),
+        user_id: user("p1"),
+        at: at(),
+    }
+}
+
+fn notification_id() -> NotificationId {
+    id("0193a6f0-5b1e-7c00-8000-0000000000e1")
+}
+
+fn notification() -> Notification {
+    // In the order of the alphabet, in which the server writes it.
+    let data = r#"{"appointmentId":"A-2026/118","late":-1,"minutes":15,"places":[null,true,"\u00e9"],"ratio":0.5}"#;
+    Notification {
+        notification_id: notification_id(),
+        user_id: user("p1"),
+        notification_type: NotificationType::AppointmentReminder,
+        title: "Soon".to_owned(),
+        body: "Your appointment begins in 15 minutes".to_owned(),
+        data: Some(data.parse::<Json>().expect("is JSON")),
+        action: Some("/appointments/A-2026%2F118".to_owned()),
+        created_at: at(),
+    }
+}
+
+fn bare_notification() -> Notification {
+    Notification {
+        notification_type: NotificationType::SystemAlert,
+        body: String::new(),
+        data: None,
+        action: None,
+        ..notification()
     }
 }
 
@@ -237,6 +327,12 @@ fn commands() -> Vec<Sample> {
     let receipt = Receipt {
         conversation_id,
         up_to_seq: 42,
+    };
+    let consultation = ConsultationRef {
+        consultation_id: consultation_id(),
+    };
+    let notification = NotificationRef {
+        notification_id: notification_id(),
     };
     let all = vec![
         (
@@ -345,6 +441,7 @@ fn commands() -> Vec<Sample> {
             Command::MessageSend(MessageSend {
                 conversation_id: Some(conversation_id),
                 to_user_id: None,
+                consultation_id: None,
                 client_msg_id: Some(client_msg_id()),
                 message_type: MessageType::Image,
                 text: TEXT.to_owned(),
@@ -357,6 +454,14 @@ fn commands() -> Vec<Sample> {
             "to_user",
             Command::MessageSend(MessageSend {
                 to_user_id: Some(user("d1")),
+                text: "Hello".to_owned(),
+                ..MessageSend::default()
+            }),
+        ),
+        (
+            "to_consultation",
+            Command::MessageSend(MessageSend {
+                consultation_id: Some(consultation_id()),
                 text: "Hello".to_owned(),
                 ..MessageSend::default()
             }),
@@ -424,6 +529,25 @@ fn commands() -> Vec<Sample> {
                 user_ids: vec![user("d1"), user("n1")],
             }),
         ),
+        ("full", Command::ConsultationJoin(consultation)),
+        ("full", Command::ConsultationLeave(consultation)),
+        ("full", Command::ConsultationStart(consultation)),
+        (
+            "full",
+            Command::ConsultationEnd(ConsultationEnd {
+                consultation_id: consultation_id(),
+                notes: Some(TEXT.to_owned()),
+            }),
+        ),
+        (
+            "no_notes",
+            Command::ConsultationEnd(ConsultationEnd {
+                consultation_id: consultation_id(),
+                notes: None,
+            }),
+        ),
+        ("full", Command::NotificationAck(notification)),
+        ("full", Command::NotificationRead(notification)),
     ];
     let mut frames: Vec<Sample> = all
         .into_iter()
@@ -477,6 +601,13 @@ fn replies() -> Vec<Sample> {
             "bare",
             Reply::Conversation(Box::new(ConversationReply {
                 conversation: bare_conversation(),
+                created: false,
+            })),
+        ),
+        (
+            "consultation",
+            Reply::Conversation(Box::new(ConversationReply {
+                conversation: chat_of_a_consultation(),
                 created: false,
             })),
         ),
@@ -538,6 +669,27 @@ fn replies() -> Vec<Sample> {
                 gone: Vec::new(),
                 cursor: None,
             }),
+        ),
+        (
+            "full",
+            Reply::Joined(Box::new(Joined {
+                consultation: scheduled_consultation(),
+                participants: vec![user("d1"), user("p1")],
+            })),
+        ),
+        (
+            "full",
+            Reply::Consultation(Box::new(ConsultationReply {
+                consultation: consultation(),
+                seq: Some(42),
+            })),
+        ),
+        (
+            "scheduled",
+            Reply::Consultation(Box::new(ConsultationReply {
+                consultation: scheduled_consultation(),
+                seq: None,
+            })),
         ),
         ("full", Reply::Welcome(Box::new(welcome()))),
     ];
@@ -637,6 +789,39 @@ fn events() -> Vec<Sample> {
         ),
         ("offline", plain(Event::PresenceChanged(presence()))),
         ("online", plain(Event::PresenceChanged(here()))),
+        ("full", about(Event::ParticipantJoined(moved()))),
+        ("full", about(Event::ParticipantLeft(moved()))),
+        (
+            "full",
+            logged(Event::ConsultationStarted(ConsultationStarted {
+                consultation_id: consultation_id(),
+                by_user_id: user("d1"),
+                at: at(),
+            })),
+        ),
+        (
+            "full",
+            logged(Event::ConsultationEnded(ConsultationEnded {
+                consultation_id: consultation_id(),
+                status: ConsultationStatus::Completed,
+                by_user_id: Some(user("d1")),
+                at: at(),
+            })),
+        ),
+        (
+            "cancelled",
+            logged(Event::ConsultationEnded(ConsultationEnded {
+                consultation_id: consultation_id(),
+                status: ConsultationStatus::Cancelled,
+                by_user_id: None,
+                at: at(),
+            })),
+        ),
+        ("full", plain(Event::NotificationCreated(notification()))),
+        (
+            "bare",
+            plain(Event::NotificationCreated(bare_notification())),
+        ),
     ];
     all.extend(changes().into_iter().map(|(case, change)| {
         let event = Event::ConversationChanged(change);

@@ -7,6 +7,7 @@ use bedside_protocol::{MessageId, Reaction, Timestamp, UserId};
 use rusqlite::params;
 
 use super::{
+    consultations::entry_of,
     fault::Fault,
     pen::Pen,
     reads::lookups,
@@ -97,7 +98,22 @@ impl Pen<'_> {
                 };
                 self.insert_entry(append, EntryKind::React, &detail)
             }
-            AppendBody::Consultation { .. } => Err(Fault::Conflict),
+            AppendBody::Consultation {
+                event,
+                status,
+                notes,
+            } => {
+                let (kind, change) = entry_of(event)?;
+                self.change_consultation(append, *status, notes.as_deref())?;
+                self.insert_entry(
+                    append,
+                    kind,
+                    &Detail {
+                        change: Some(change),
+                        ..Detail::default()
+                    },
+                )
+            }
             AppendBody::Change { event, effect } => {
                 self.change(conv, effect, append.seq)?;
                 let change = Some(json(event)?);
@@ -176,7 +192,10 @@ impl Pen<'_> {
                 let values = params![conv, state.name()];
                 self.conn.prepare_cached(sql)?.execute(values)?;
             }
-            ChangeEffect::PutMember(member) => self.put_member(conv, member)?,
+            ChangeEffect::PutMember(member) => {
+                self.put_member(conv, member)?;
+                self.file_consultation_member(conv, &member.user_id)?;
+            }
             ChangeEffect::EndMember(user_id) => self.end_member(conv, user_id, seq)?,
         }
         Ok(())

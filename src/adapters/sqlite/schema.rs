@@ -9,6 +9,7 @@ pub(super) const APPLICATION_ID: i32 = 0x4264_7364;
 const STEPS: &[&str] = &[
     include_str!("migrations/0001_log.sql"),
     include_str!("migrations/0002_fold.sql"),
+    include_str!("migrations/0003_consultations.sql"),
 ];
 
 /// The version that this binary writes.

@@ -2,7 +2,8 @@
 
 use bedside_actors::ports::store::{Preferences, Receipts};
 use bedside_protocol::{
-    ConversationId, ConversationKind, ConversationState, MemberRole, MessageId, MessageType,
+    ConsultationId, ConsultationStatus, ConsultationType, ConversationId, ConversationKind,
+    ConversationState, MemberRole, MessageId, MessageType, NotificationId, NotificationType,
     RelationKind, Timestamp, UserId,
 };
 use rusqlite::{Row, types::FromSql};
@@ -56,6 +57,23 @@ pub(super) fn conversation_id(row: &Row<'_>, column: usize) -> Result<Conversati
     Ok(ConversationId::from_bytes(row.get(column)?))
 }
 
+pub(super) fn notification_id(row: &Row<'_>, column: usize) -> Result<NotificationId, Fault> {
+    Ok(NotificationId::from_bytes(row.get(column)?))
+}
+
+pub(super) fn consultation_id(row: &Row<'_>, column: usize) -> Result<ConsultationId, Fault> {
+    ConsultationId::from_number(count(row, column)?).ok_or(Fault::Value("consultation_id"))
+}
+
+pub(super) fn optional_consultation_id(
+    row: &Row<'_>,
+    column: usize,
+) -> Result<Option<ConsultationId>, Fault> {
+    let id = optional_count(row, column)?.map(ConsultationId::from_number);
+    id.map(|id| id.ok_or(Fault::Value("consultation_id")))
+        .transpose()
+}
+
 /// Reads a column that must hold something.
 pub(super) fn required<T: FromSql>(
     row: &Row<'_>,
@@ -91,6 +109,18 @@ pub(super) fn from_json_list<T: DeserializeOwned>(
 pub(super) fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, Fault> {
     let text = row.get_ref(column)?.as_str().map_err(conversion)?;
     serde_json::from_str(text).map_err(|_| Fault::Value("JSON"))
+}
+
+pub(super) fn optional_json<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> Result<Option<T>, Fault> {
+    match row.get_ref(column)?.as_str_or_null().map_err(conversion)? {
+        Some(text) => serde_json::from_str(text)
+            .map(Some)
+            .map_err(|_| Fault::Value("JSON")),
+        None => Ok(None),
+    }
 }
 
 fn conversion(_: rusqlite::types::FromSqlError) -> Fault {
@@ -131,6 +161,8 @@ pub(super) enum EntryKind {
     Delete,
     React,
     Change,
+    ConsultationStarted,
+    ConsultationEnded,
 }
 
 named! {
@@ -140,6 +172,18 @@ named! {
         Delete = "delete",
         React = "react",
         Change = "change",
+        ConsultationStarted = "consultation_started",
+        ConsultationEnded = "consultation_ended",
+    }
+    ConsultationType {
+        Video = "video",
+        Chat = "chat",
+    }
+    ConsultationStatus {
+        Scheduled = "scheduled",
+        InProgress = "in_progress",
+        Completed = "completed",
+        Cancelled = "cancelled",
     }
     ConversationKind {
         Direct = "direct",
@@ -166,6 +210,18 @@ named! {
         Voice = "voice",
         System = "system",
         CallLog = "call_log",
+    }
+    NotificationType {
+        Message = "message",
+        CallIncoming = "call_incoming",
+        CallMissed = "call_missed",
+        PatientAlert = "patient_alert",
+        AppointmentReminder = "appointment_reminder",
+        NoteShared = "note_shared",
+        TeamInvite = "team_invite",
+        SystemAlert = "system_alert",
+        PrescriptionReady = "prescription_ready",
+        LabResults = "lab_results",
     }
     RelationKind {
         Clinician = "clinician",

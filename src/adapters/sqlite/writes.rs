@@ -50,7 +50,7 @@ impl Pen<'_> {
     }
 
     /// The conversation's row and the first entry of its log.
-    fn insert_conversation(&mut self, new: &NewConversation) -> Result<i64, Fault> {
+    pub(super) fn insert_conversation(&mut self, new: &NewConversation) -> Result<i64, Fault> {
         let by = self.user_key(&new.created_by)?;
         let patient = self.optional_user_key(new.patient_id.as_ref())?;
         let at = new.created_at.as_millis();

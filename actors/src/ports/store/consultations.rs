@@ -35,7 +35,8 @@ pub struct ConsultationSelect {
 pub trait ConsultationStore: Send + Sync {
     /// Makes a consultation, its conversation and its members, all or nothing.
     /// [`StoreError::Conflict`](super::StoreError::Conflict) when the appointment has one already,
-    /// or the id is taken.
+    /// an id is taken, or the conversation is not of kind consultation or not the one that the
+    /// consultation names.
     async fn create_consultation(&self, new: NewConsultation) -> StoreResult<()>;
 
     /// One consultation as it stands now.

@@ -3,14 +3,15 @@
 //! Tests of actors run on it, and the contract suite holds it and the real stores to the same
 //! promises (but for the first: nothing here survives anything).
 
-mod aside;
+mod consultations;
 mod log;
+mod notifications;
+mod numbered;
 mod views;
 
 use async_trait::async_trait;
 use bedside_protocol::{
-    ClientMsgId, Consultation, ConsultationStatus, ConversationId, ConversationKind, MessageId,
-    Roles, Timestamp, UserId,
+    ClientMsgId, ConversationId, ConversationKind, MessageId, Roles, Timestamp, UserId,
 };
 use parking_lot::Mutex;
 use std::{
@@ -19,13 +20,14 @@ use std::{
 };
 
 use self::{
-    aside::Aside,
+    consultations::Consultations,
     log::{Log, What},
+    notifications::Notifications,
 };
 use super::{
-    Append, AppendBody, AppendSink, Appended, AuditRecord, ConversationKey, Conversations, Counts,
-    Created, Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts,
-    Relation, Revision, Select, SentRecord, Store, StoreError, StoreResult,
+    Append, AppendSink, Appended, AuditRecord, ConversationKey, Conversations, Counts, Created,
+    Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation,
+    Revision, Select, SentRecord, Store, StoreError, StoreResult,
 };
 
 /// A store in memory.
@@ -47,7 +49,9 @@ struct State {
     last_seen: HashMap<UserId, Timestamp>,
     relations: BTreeMap<(UserId, UserId), Relation>,
     audit: Vec<AuditRecord>,
-    aside: Aside,
+    consultations: Consultations,
+    notifications: Notifications,
+    settings: HashMap<UserId, String>,
 }
 
 /// Answers on their way to the sinks, in the order of the appends.
@@ -79,49 +83,39 @@ impl State {
         let log = self.log_mut(key)?;
         log.members.get_mut(id).ok_or(StoreError::Conflict)
     }
-}
 
-/// What an entry changes about its conversation's consultation.
-struct ConsultationChange {
-    conversation_id: ConversationId,
-    status: ConsultationStatus,
-    notes: Option<String>,
-    at: Timestamp,
-}
-
-fn consultation_change(append: &Append) -> Option<ConsultationChange> {
-    let AppendBody::Consultation { status, notes, .. } = &append.body else {
-        return None;
-    };
-    Some(ConsultationChange {
-        conversation_id: append.conversation_id,
-        status: *status,
-        notes: notes.as_deref().map(str::to_owned),
-        at: append.at,
-    })
-}
-
-impl State {
-    fn change_consultation(&mut self, change: ConsultationChange) {
-        let mut all = self.aside.consultations.values_mut();
-        let Some(consultation) = all.find(|c| c.conversation_id == change.conversation_id) else {
-            return;
-        };
-        consultation.status = change.status;
-        consultation.updated_at = change.at;
-        if change.status == ConsultationStatus::InProgress {
-            consultation.started_at = Some(change.at);
-        } else {
-            consultation.ended_at = Some(change.at);
+    fn append(&mut self, append: Append) -> StoreResult<()> {
+        let change = self.consultations.change_by(&append)?;
+        self.log_mut(append.key)?.append(append)?;
+        if let Some(change) = change {
+            self.consultations.apply(change);
         }
-        if change.notes.is_some() {
-            consultation.notes = change.notes;
-        }
+        Ok(())
     }
 
-    fn consultation_of(&self, id: ConversationId) -> Option<&Consultation> {
-        let mut all = self.aside.consultations.values();
-        all.find(|c| c.conversation_id == id)
+    fn create_conversation(&mut self, new: NewConversation) -> StoreResult<Created> {
+        let conversation_id = new.conversation_id;
+        let pair = match (new.kind, new.members.as_slice()) {
+            (ConversationKind::Direct, [a, b]) => Some(pair(a.user_id.clone(), b.user_id.clone())),
+            (ConversationKind::Direct, _) => return Err(StoreError::Conflict),
+            _ => None,
+        };
+        if let Some(existing) = pair.as_ref().and_then(|pair| self.pairs.get(pair)) {
+            return Ok(Created {
+                conversation_id: *existing,
+                created: false,
+            });
+        }
+        if self.by_id.contains_key(&conversation_id) {
+            return Err(StoreError::Conflict);
+        }
+        self.pairs.extend(pair.map(|pair| (pair, conversation_id)));
+        self.by_id.insert(conversation_id, self.logs.len());
+        self.logs.push(Log::new(new));
+        Ok(Created {
+            conversation_id,
+            created: true,
+        })
     }
 }
 
@@ -189,14 +183,7 @@ impl Store for MemoryStore {
         let (conversation_id, seq) = (append.conversation_id, append.seq);
         {
             let mut state = self.state.lock();
-            let change = consultation_change(&append);
-            let result = state.writable().and_then(|state| {
-                state.log_mut(append.key)?.append(append)?;
-                if let Some(change) = change {
-                    state.change_consultation(change);
-                }
-                Ok(())
-            });
+            let result = state.writable().and_then(|state| state.append(append));
             let appended = Appended {
                 conversation_id,
                 seq,
@@ -232,30 +219,7 @@ impl Store for MemoryStore {
     }
 
     async fn create_conversation(&self, new: NewConversation) -> StoreResult<Created> {
-        let mut guard = self.state.lock();
-        let state = guard.writable()?;
-        let conversation_id = new.conversation_id;
-        let pair = match (new.kind, new.members.as_slice()) {
-            (ConversationKind::Direct, [a, b]) => Some(pair(a.user_id.clone(), b.user_id.clone())),
-            (ConversationKind::Direct, _) => return Err(StoreError::Conflict),
-            _ => None,
-        };
-        if let Some(existing) = pair.as_ref().and_then(|pair| state.pairs.get(pair)) {
-            return Ok(Created {
-                conversation_id: *existing,
-                created: false,
-            });
-        }
-        if state.by_id.contains_key(&conversation_id) {
-            return Err(StoreError::Conflict);
-        }
-        state.pairs.extend(pair.map(|pair| (pair, conversation_id)));
-        state.by_id.insert(conversation_id, state.logs.len());
-        state.logs.push(Log::new(new));
-        Ok(Created {
-            conversation_id,
-            created: true,
-        })
+        self.state.lock().writable()?.create_conversation(new)
     }
 
     async fn load(

@@ -38,7 +38,8 @@ pub enum NotificationMark {
 #[async_trait]
 pub trait NotificationStore: Send + Sync {
     /// Stores these, in one transaction. For each whether it is new: false for one whose user
-    /// and `dedupe_key` were there already, of which nothing is written.
+    /// and `dedupe_key` were there already, of which nothing is written. An id that the user
+    /// has already is a [`StoreError::Conflict`](super::StoreError::Conflict) for all of them.
     async fn put_notifications(&self, new: Vec<NewNotification>) -> StoreResult<Vec<bool>>;
 
     /// A user's notifications, the newest id first; only those with a smaller id than `before`.
@@ -62,7 +63,8 @@ pub trait NotificationStore: Send + Sync {
         at: Timestamp,
     ) -> StoreResult<bool>;
 
-    /// Deletes at most `limit` notifications that were made before `before`; how many.
+    /// Deletes at most `limit` notifications that were made before `before`, the oldest first;
+    /// how many. Their dedupe keys are free again.
     async fn prune_notifications(&self, before: Timestamp, limit: usize) -> StoreResult<usize>;
 
     /// A user's settings: JSON that only its writer understands.

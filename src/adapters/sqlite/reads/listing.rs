@@ -1,9 +1,11 @@
 //! A user's conversations, and what is unread in them.
 
 use bedside_actors::ports::store::{
-    Conversations, Head, MemberRecord, Preferences, Receipts, Select,
+    Conversations, Head, Listed, MemberRecord, Preferences, Receipts, Select,
 };
-use bedside_protocol::{Conversation, ConversationId, Member, MemberRole, Mine, Timestamp, UserId};
+use bedside_protocol::{
+    Conversation, ConversationId, ConversationKind, Member, MemberRole, Mine, Timestamp, UserId,
+};
 use rusqlite::{Connection, Row};
 use std::cmp::Reverse;
 
@@ -16,14 +18,15 @@ use crate::adapters::sqlite::{
     fault::Fault,
     pen::find_user,
     values::{
-        Named, conversation_id, count, optional_count, optional_user_id, preferences, receipts,
-        time, user_id,
+        Named, conversation_id, count, optional_consultation_id, optional_count, optional_user_id,
+        preferences, receipts, time, user_id,
     },
 };
 
 const MEMBERSHIP: &str = "
     SELECT c.key, c.conversation_id, m.member_role, m.first_seq, m.last_seq, m.delivered_seq,
-        m.read_seq, m.read_ord, m.read_sender_ord, m.pinned, m.muted_until, m.archived
+        m.read_seq, m.read_ord, m.read_sender_ord, m.pinned, m.muted_until, m.archived,
+        c.kind
     FROM conversation_members m JOIN conversations c ON c.key = m.conv
     WHERE m.user = ?1";
 
@@ -36,6 +39,7 @@ struct Membership {
     last_seq: Option<u64>,
     receipts: Receipts,
     preferences: Preferences,
+    kind: ConversationKind,
     /// The last entry that the user may read.
     head: Head,
 }
@@ -52,6 +56,7 @@ impl Membership {
             last_seq,
             receipts: receipts(row, 5)?,
             preferences: preferences(row, 9)?,
+            kind: Named::read(row, 12)?,
             head: head_at(conn, conv, last_seq.unwrap_or(u64::MAX))?,
         })
     }
@@ -103,6 +108,23 @@ pub(crate) fn conversations(
     })
 }
 
+pub(crate) fn listed(conn: &Connection, user_id: &UserId) -> Result<Vec<Listed>, Fault> {
+    let Some(user) = find_user(conn, user_id)? else {
+        return Ok(Vec::new());
+    };
+    let mut all = memberships(conn, user)?;
+    all.sort_unstable_by_key(Membership::place);
+    let listed = all.into_iter().map(|one| Listed {
+        conversation_id: one.conversation_id,
+        kind: one.kind,
+        last_activity_at: one.head.at,
+        last_seq: one.last_seq,
+        pinned: one.preferences.pinned,
+        archived: one.preferences.archived,
+    });
+    Ok(listed.collect())
+}
+
 pub(crate) fn unread_total(conn: &Connection, user_id: &UserId) -> Result<u64, Fault> {
     let Some(user) = find_user(conn, user_id)? else {
         return Ok(0);
@@ -145,10 +167,11 @@ fn by_id(
 }
 
 fn conversation(conn: &Connection, user: i64, one: &Membership) -> Result<Conversation, Fault> {
-    let sql = "SELECT c.kind, c.title, p.user_id, b.user_id, c.created_at, c.state,
-            c.log_start_seq
+    let sql = "SELECT c.title, p.user_id, b.user_id, c.created_at, c.state,
+            c.log_start_seq, n.consultation_id
         FROM conversations c JOIN users b ON b.key = c.created_by
         LEFT JOIN users p ON p.key = c.patient
+        LEFT JOIN consultations n ON n.conv = c.key
         WHERE c.key = ?1";
     let mut read = conn.prepare_cached(sql)?;
     let mut rows = read.query([one.conv])?;
@@ -157,15 +180,15 @@ fn conversation(conn: &Connection, user: i64, one: &Membership) -> Result<Conver
     let present = present.filter(|member| member.last_seq.is_none());
     Ok(Conversation {
         conversation_id: one.conversation_id,
-        kind: Named::read(row, 0)?,
-        title: row.get(1)?,
-        patient_id: optional_user_id(row, 2)?,
-        consultation_id: None,
-        created_by: user_id(row, 3)?,
-        created_at: time(row, 4)?,
-        state: Named::read(row, 5)?,
+        kind: one.kind,
+        title: row.get(0)?,
+        patient_id: optional_user_id(row, 1)?,
+        consultation_id: optional_consultation_id(row, 6)?,
+        created_by: user_id(row, 2)?,
+        created_at: time(row, 3)?,
+        state: Named::read(row, 4)?,
         head_seq: one.head.seq,
-        log_start_seq: count(row, 6)?,
+        log_start_seq: count(row, 5)?,
         last_activity_at: one.head.at,
         last_message: last_message(conn, one.conv, one.first_seq, one.head.seq)?,
         me: Mine {

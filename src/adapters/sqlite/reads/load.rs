@@ -6,7 +6,10 @@ use bedside_actors::ports::store::{
 use bedside_protocol::{ConversationId, Roles};
 use rusqlite::Connection;
 
-use super::lookups::{SENT, sender_ords, sent};
+use super::{
+    consultations,
+    lookups::{SENT, sender_ords, sent},
+};
 use crate::adapters::sqlite::{
     fault::Fault,
     values::{
@@ -38,7 +41,7 @@ pub(crate) fn load(conn: &Connection, id: ConversationId) -> Result<Option<Loade
         created_by: user_id(row, 4)?,
         created_at: time(row, 5)?,
         state: Named::read(row, 6)?,
-        consultation: None,
+        consultation: consultations::of_conversation(conn, conv)?,
         log_start_seq,
         head,
         members: members(conn, conv)?,

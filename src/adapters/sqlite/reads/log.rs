@@ -122,6 +122,8 @@ fn logged(row: &Row<'_>) -> Result<LoggedEvent, Fault> {
             })
         }
         EntryKind::Change => Event::ConversationChanged(from_json(row, 17)?),
+        EntryKind::ConsultationStarted => Event::ConsultationStarted(from_json(row, 17)?),
+        EntryKind::ConsultationEnded => Event::ConsultationEnded(from_json(row, 17)?),
     };
     Ok(LoggedEvent {
         seq: count(row, 0)?,

@@ -25,7 +25,7 @@ pub(super) fn load(state: &State, key: usize) -> Loaded {
         created_by: log.created_by.clone(),
         created_at: log.created_at,
         state: log.state,
-        consultation: state.consultation_of(log.id).cloned(),
+        consultation: state.consultations.of(log.id).cloned(),
         log_start_seq: 1,
         head,
         members: log
@@ -120,7 +120,7 @@ pub(super) fn conversation(state: &State, log: &Log, user_id: &UserId) -> Option
         kind: log.kind,
         title: log.title.clone(),
         patient_id: log.patient_id.clone(),
-        consultation_id: state.consultation_of(log.id).map(|c| c.consultation_id),
+        consultation_id: state.consultations.of(log.id).map(|c| c.consultation_id),
         created_by: log.created_by.clone(),
         created_at: log.created_at,
         state: log.state,

@@ -1,0 +1,67 @@
+//! For whom a path is.
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use bedside_protocol::{CommandError, Role};
+use std::future::{Ready, ready};
+
+use crate::http::{auth::Me, problem::refuse};
+
+/// Somebody signed in for whom a path is.
+pub(super) trait Who: FromRequest + 'static {
+    /// The person.
+    fn into_me(self) -> Me;
+}
+
+impl Who for Me {
+    fn into_me(self) -> Me {
+        self
+    }
+}
+
+/// Only patients.
+pub(super) struct Patient(Me);
+
+/// Only doctors.
+pub(super) struct Doctor(Me);
+
+impl Who for Patient {
+    fn into_me(self) -> Me {
+        self.0
+    }
+}
+
+impl Who for Doctor {
+    fn into_me(self) -> Me {
+        self.0
+    }
+}
+
+impl FromRequest for Patient {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let me = only(Role::Patient, request, payload);
+        ready(me.map(Self))
+    }
+}
+
+impl FromRequest for Doctor {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let me = only(Role::Doctor, request, payload);
+        ready(me.map(Self))
+    }
+}
+
+fn only(role: Role, request: &HttpRequest, payload: &mut Payload) -> Result<Me, actix_web::Error> {
+    let me = Me::from_request(request, payload).into_inner()?;
+    if me.0.roles.has(role) {
+        Ok(me)
+    } else {
+        let why = format!("this is for the role {}", role.name());
+        Err(refuse(request, CommandError::forbidden(why)))
+    }
+}

@@ -1,0 +1,167 @@
+//! The front ends that clinics have: three dialects of Socket.IO on one server, each on the
+//! namespaces of its own, as commands and events of a node.
+//!
+//! | namespace | seed | file |
+//! |---|---|---|
+//! | `/` | 004, 003 | `root`, with `direct` (004), `chats` (003), `watch`, `missed` |
+//! | `/notifications` | 003 | `notifications` |
+//! | `/consultation` | 000 | `consultation` |
+//! | `/messages` | 000 | `messages` |
+//!
+//! A client in a namespace is a `peer` with a session of its own (`client`). What it emits is read
+//! (`input`), looked up where need be (`lookups`), and becomes a command (`asked`). What its
+//! outbox holds is shown (`out`), with names and facts from a shared table (`faces`). Refusals
+//! that an auditor wants to know of are written down before they are told (`audit`).
+
+mod answers;
+mod asked;
+mod audit;
+mod budget;
+mod client;
+mod consultation;
+mod delivery;
+mod faces;
+mod hall;
+mod input;
+mod lookups;
+mod marks;
+mod messages;
+mod notifications;
+mod out;
+mod peer;
+mod recent;
+mod replay;
+mod rooms;
+mod root;
+
+use bedside_actors::{node::Node, ports::identity::SessionIdentity};
+use bedside_protocol::{ConsultationId, ErrorCode, Role, Roles, UserId};
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+use self::{
+    client::Client,
+    consultation::Consultations,
+    hall::Hall,
+    messages::Messages,
+    notifications::Notifications,
+    peer::{ClinicPeer, Dialect},
+    rooms::Room,
+    root::Root,
+};
+use super::application::{Application, ConnectRefused, ConnectRequest, Peer};
+use crate::seeds::Shown;
+
+/// What the dialects need of the rest of the server.
+pub struct ClinicParts {
+    /// Who does the work.
+    pub node: Arc<Node>,
+    /// How far everybody has been sent every conversation; REST notes it too.
+    pub shown: Arc<Shown>,
+    /// Whether clients of `/` are sent what they have missed: `BEDSIDE_SOCKETIO_REPLAY`.
+    pub replay: bool,
+}
+
+/// The dialects of the clinics' front ends. See the module's text.
+pub struct Clinic {
+    hall: Arc<Hall>,
+}
+
+impl Clinic {
+    /// Serves these.
+    #[must_use]
+    pub fn new(parts: ClinicParts) -> Self {
+        Self {
+            hall: Arc::new(Hall::new(parts.node, parts.shown, parts.replay)),
+        }
+    }
+
+    /// Shows something to everybody in a consultation's room, as it is: who is not there misses
+    /// it.
+    pub fn notify_room(&self, id: ConsultationId, what: &Json) {
+        let (rooms, room) = (&self.hall.rooms, Room::Consultation(id));
+        rooms.tell(
+            Consultations::NAMESPACE,
+            room,
+            "consultation-notification",
+            what,
+        );
+    }
+
+    /// Who asks to be let in.
+    fn identify(&self, request: &ConnectRequest<'_>) -> Result<SessionIdentity, ConnectRefused> {
+        let token = request.auth.get("token").and_then(Json::as_str);
+        let bearer = request.handshake.bearer.as_deref();
+        let now = self.hall.node.clock().now();
+        let verified = match token.or(bearer) {
+            Some(token) => self.hall.node.identities().verify(token, now),
+            None => return Err(self.refuse(request, None, ErrorCode::Unauthorized)),
+        };
+        let identity = verified.map_err(|error| self.refuse(request, None, error.code))?;
+        let roles = identity.roles;
+        if roles.is_empty() || roles == Roles::from(Role::Service) {
+            let who = Some(identity.user_id);
+            return Err(self.refuse(request, who, ErrorCode::Forbidden));
+        }
+        Ok(identity)
+    }
+
+    fn refuse(
+        &self,
+        request: &ConnectRequest<'_>,
+        who: Option<UserId>,
+        code: ErrorCode,
+    ) -> ConnectRefused {
+        let address = request.handshake.address;
+        let entry = self
+            .hall
+            .door
+            .entry(address, request.namespace, code.name());
+        if let Some(entry) = entry {
+            let record = entry.by(who, self.hall.node.clock().now());
+            let store = Arc::clone(self.hall.node.store());
+            actix_rt::spawn(audit::write(store, record));
+        }
+        let message = match code {
+            ErrorCode::Forbidden => ErrorCode::Forbidden,
+            // One that has run out is a bad one too.
+            _ => ErrorCode::Unauthorized,
+        };
+        ConnectRefused {
+            message: message.name().to_owned(),
+            data: Some(json!({"code": code.name()})),
+        }
+    }
+
+    fn admit<D: Dialect>(&self, identity: SessionIdentity, dialect: D) -> Box<dyn Peer> {
+        let client = Client::open(&self.hall, identity, D::NAMESPACE, D::AMBIENT);
+        Box::new(ClinicPeer::new(client, dialect))
+    }
+}
+
+impl Application for Clinic {
+    fn connect(&self, request: ConnectRequest<'_>) -> Result<Box<dyn Peer>, ConnectRefused> {
+        let namespaces = [
+            Root::NAMESPACE,
+            Notifications::NAMESPACE,
+            Consultations::NAMESPACE,
+            Messages::NAMESPACE,
+        ];
+        if !namespaces.contains(&request.namespace) {
+            return Err(ConnectRefused {
+                message: "Invalid namespace".to_owned(),
+                data: None,
+            });
+        }
+        let who = self.identify(&request)?;
+        Ok(match request.namespace {
+            Notifications::NAMESPACE => self.admit(who, Notifications),
+            Consultations::NAMESPACE => self.admit(who, Consultations::default()),
+            Messages::NAMESPACE => self.admit(who, Messages),
+            _ => {
+                let root = Root::new(&self.hall, &who.user_id, request.auth);
+                self.admit(who, root)
+            }
+        })
+    }
+}
