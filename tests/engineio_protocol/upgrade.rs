@@ -75,6 +75,18 @@ async fn what_comes_during_the_upgrade_arrives_behind_it() {
     }
 }
 
+/// Often, because the session is on its way from one thread to another meanwhile.
+#[tokio::test]
+async fn what_comes_right_behind_the_upgrade_may_be_large() {
+    let large = format!("4{}", "t".repeat(1_000));
+    for _ in 0..200 {
+        let session = Session::open(engine_io()).await;
+        let mut socket = upgrade(&session).await;
+        socket.say(&large).await;
+        assert_eq!(socket.next_past_pings().await, Incoming::text(&large));
+    }
+}
+
 #[tokio::test]
 async fn what_waited_before_the_upgrade_arrives_behind_it() {
     let session = Session::open(engine_io()).await;
