@@ -17,7 +17,7 @@ use bedside_protocol::{
     event::{SessionExpiring, SessionWelcome, WelcomeLimits},
     limits,
     notification::NotificationRef,
-    reply::{Empty, TokenRefreshed},
+    reply::{self, Empty, TokenRefreshed},
 };
 use std::{collections::HashSet, rc::Rc, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
@@ -478,7 +478,8 @@ impl Handler<Inbound> for SessionActor {
             Command::PresenceWatch(watch) => {
                 let node = self.node.clone();
                 self.read(responder, ctx, async move {
-                    node.watch_presence(&caller, watch.user_ids).await
+                    let presence = node.watch_presence(&caller, watch.user_ids).await?;
+                    Ok(Reply::Presences(reply::Presences { presence }))
                 });
             }
             Command::ConversationSubscribe(r) => match self.subscribe(r.conversation_id) {

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Read [`writer`](self) first: `queue.rs` (what waits), `writer.rs` (a commit), `pen.rs` and
-//! `changes.rs` (an entry), `fold.rs` (what is filed later), `checkpoint.rs` (the write-ahead
+//! `changes.rs` (an entry), `fold.rs` and `unfiled.rs` (what is filed later), `checkpoint.rs` (the write-ahead
 //! log), `store.rs`, `consultations.rs` and `notifications.rs` (the port), `reads/` (one file per
 //! kind of question).
 //!
@@ -30,6 +30,7 @@ mod readers;
 mod reads;
 mod schema;
 mod store;
+mod unfiled;
 mod values;
 mod writer;
 mod writes;
@@ -57,6 +58,7 @@ use self::{
     pen::Pen,
     queue::{Queue, Work},
     readers::Readers,
+    unfiled::Unfiled,
     writer::{Sinks, Writer},
 };
 
@@ -109,6 +111,7 @@ pub struct SqliteStore {
     epoch: String,
     queue: Arc<Queue>,
     readers: Arc<Readers>,
+    unfiled: Arc<Unfiled>,
     sinks: Sinks,
     counters: Arc<Counters>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -157,6 +160,7 @@ impl SqliteStore {
         let (checkpoints, copying) =
             Checkpoints::start(limits, counters.clone(), copier, queue.clone()).map_err(io)?;
         let sinks = Sinks::default();
+        let unfiled = fold.unfiled();
         let parts = WriterParts {
             conn,
             lock,
@@ -172,6 +176,7 @@ impl SqliteStore {
             epoch,
             queue,
             readers,
+            unfiled,
             sinks,
             counters,
             threads: Mutex::new(threads),

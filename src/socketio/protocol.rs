@@ -151,6 +151,9 @@ impl Connection {
         if !is_new || self.members.len() >= self.server.limits.namespaces_max {
             return Err(self.malformed());
         }
+        if self.server.admission.is_draining() {
+            return Err(CloseCode::GoingAway);
+        }
         let Ok(socket_id) = random_id() else {
             return Err(CloseCode::InternalError);
         };
@@ -170,8 +173,10 @@ impl Connection {
                 if is_ready {
                     self.packets(&namespace).welcome(&socket_id, &*peer);
                 }
+                // Most clients join one namespace, for which a Vec would make room for four.
+                self.members.reserve_exact(1);
                 self.members.push(Member {
-                    namespace,
+                    namespace: kept(&namespace),
                     peer,
                     admitting: (!is_ready).then(|| socket_id.into_boxed_str()),
                 });
@@ -275,6 +280,14 @@ impl Packets<'_> {
         let members = [("sid", sid.to_owned())].into_iter();
         let members = members.chain(peer.greeting());
         self.packet(packets::connected(self.format, self.namespace, members));
+    }
+}
+
+/// A namespace's name without the packet that it came in, which holds a token.
+fn kept(namespace: &Str) -> Str {
+    match namespace.as_str() {
+        "/" => "/".into(),
+        other => Str::copy_from_slice(other),
     }
 }
 

@@ -195,7 +195,7 @@ fn is_same_origin(origin: &str, host: &str) -> bool {
 /// The first format of the client's list that is known here.
 fn subprotocol(headers: &HeaderMap) -> Result<(WireFormat, bool), Refusal> {
     let mut asked = false;
-    for name in tokens(headers, header::SEC_WEBSOCKET_PROTOCOL) {
+    for name in offered(headers) {
         asked = true;
         for format in WireFormat::ALL {
             if format.subprotocol() == name {
@@ -260,6 +260,11 @@ fn only(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<&str>, R
         },
         (Some(_), Some(_)) => Err(Refusal::new(400, "a header is there twice")),
     }
+}
+
+/// The subprotocols that a client offers, the one that it likes best first.
+pub(crate) fn offered(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    tokens(headers, header::SEC_WEBSOCKET_PROTOCOL)
 }
 
 /// The entries of a comma-separated header, which may also be there several times.

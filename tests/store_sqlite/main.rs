@@ -6,6 +6,7 @@
 )]
 
 mod crash;
+mod filing;
 mod full;
 mod migration;
 mod private;

@@ -4,13 +4,19 @@
 //! Keeping these three tables with every append would double its cost: each row lands on pages
 //! of its own. Here rows wait until there are many, are sorted, and go in by slices that ride
 //! along with later commits or are written when nothing else is to do. `fold.pos` says up to
-//! where the tables are complete; readers look into the log itself for what is above it. All
-//! of it can be done twice, so a crash costs nothing but the work.
+//! where the tables are complete; readers look into the log itself for what is above it, but for
+//! client ids, which every send asks about: those wait in memory (`unfiled.rs`). All of it can be
+//! done twice, so a crash costs nothing but the work.
 
 use bedside_protocol::{ClientMsgId, MessageId, Timestamp, limits};
 use rusqlite::{Connection, params};
+use std::sync::Arc;
 
-use super::{fault::Fault, values::message_id};
+use super::{
+    fault::Fault,
+    unfiled::{SentName, Unfiled},
+    values::message_id,
+};
 
 /// Rows that wait before they ride along with commits; the more, the fewer pages per row.
 pub(super) const GENERATION_ROWS: usize = 16_384;
@@ -29,6 +35,8 @@ pub(super) struct FoldRow {
     pub(super) sender_ord: i64,
     pub(super) message_id: Option<MessageId>,
     pub(super) client_msg_id: Option<ClientMsgId>,
+    /// Under which name it waits in memory; none for what an earlier process wrote.
+    pub(super) sent_as: Option<SentName>,
 }
 
 /// What is not yet filed.
@@ -44,6 +52,8 @@ pub(super) struct Fold {
     filing: usize,
     /// The last row of the generation.
     generation_pos: i64,
+    /// The client ids among all of this, for those who look for one.
+    unfiled: Arc<Unfiled>,
 }
 
 impl Fold {
@@ -55,7 +65,12 @@ impl Fold {
             filed: 0,
             filing: 0,
             generation_pos: 0,
+            unfiled: Arc::default(),
         }
+    }
+
+    pub(super) fn unfiled(&self) -> Arc<Unfiled> {
+        self.unfiled.clone()
     }
 
     /// Files everything that an earlier process, or an earlier version, left.
@@ -79,7 +94,9 @@ impl Fold {
     }
 
     pub(super) fn add(&mut self, rows: impl Iterator<Item = FoldRow>) {
+        let before = self.waiting.len();
         self.waiting.extend(rows);
+        self.unfiled.add(names(&self.waiting[before..]));
     }
 
     /// Takes a slice along with a commit of `rows` rows, once enough are waiting.
@@ -167,6 +184,8 @@ impl Fold {
     }
 
     pub(super) fn committed(&mut self) {
+        self.unfiled
+            .remove(names(&self.generation[self.filed..self.filing]));
         self.filed = self.filing;
         if self.filed == self.generation.len() {
             self.generation.clear();
@@ -177,6 +196,11 @@ impl Fold {
     pub(super) fn rolled_back(&mut self) {
         self.filing = self.filed;
     }
+}
+
+fn names(rows: &[FoldRow]) -> impl Iterator<Item = (&SentName, i64)> {
+    rows.iter()
+        .filter_map(|row| Some((row.sent_as.as_ref()?, row.pos)))
 }
 
 /// What the log holds above the watermark.
@@ -201,6 +225,7 @@ fn unfiled(conn: &Connection, limit: usize) -> Result<Vec<FoldRow>, Fault> {
             sender_ord: row.get(3)?,
             message_id: has_id.then(|| message_id(row, 5)).transpose()?,
             client_msg_id: client_id.and_then(|id| ClientMsgId::new(&id).ok()),
+            sent_as: None,
         });
     }
     Ok(unfiled)

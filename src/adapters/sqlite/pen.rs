@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use super::{
     fault::Fault,
     fold::FoldRow,
+    unfiled::SentName,
     values::{EntryKind, Named as _, int, json_list},
 };
 
@@ -177,13 +178,21 @@ impl<'c> Pen<'c> {
         sender: Option<i64>,
         message: Option<&Message>,
     ) {
+        let client_msg_id = message.and_then(|message| message.client_msg_id.clone());
+        let sender_id = message.and_then(|message| message.sender_id.clone());
+        let named = sender_id.zip(client_msg_id.clone());
         self.added.push(FoldRow {
             pos,
             conv: append.key.0,
             sender,
             sender_ord: int(append.sender_ord),
             message_id: message.map(|message| message.message_id),
-            client_msg_id: message.and_then(|message| message.client_msg_id.clone()),
+            client_msg_id,
+            sent_as: named.map(|(sender_id, client_msg_id)| SentName {
+                conversation_id: append.conversation_id,
+                sender_id,
+                client_msg_id,
+            }),
         });
     }
 
@@ -196,6 +205,7 @@ impl<'c> Pen<'c> {
             sender_ord: 0,
             message_id: None,
             client_msg_id: None,
+            sent_as: None,
         });
     }
 }

@@ -17,6 +17,7 @@ use super::{
     queue::Work,
     reads::{listing, load, log, lookups, people},
     refuse,
+    unfiled::SentName,
 };
 
 #[async_trait]
@@ -135,8 +136,15 @@ impl Store for SqliteStore {
         sender_id: UserId,
         client_msg_id: ClientMsgId,
     ) -> StoreResult<Option<SentRecord>> {
+        let name = SentName {
+            conversation_id,
+            sender_id,
+            client_msg_id,
+        };
+        // Before the read begins: what is filed meanwhile is then in the table that it sees.
+        let unfiled = self.unfiled.position(&name);
         self.readers
-            .read(move |conn| lookups::find_sent(conn, conversation_id, &sender_id, &client_msg_id))
+            .read(move |conn| lookups::find_sent(conn, &name, unfiled))
             .await
     }
 

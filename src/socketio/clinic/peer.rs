@@ -53,6 +53,11 @@ pub(super) trait Dialect: Send + 'static {
     /// Something was found out that is no command, answer or refusal.
     fn step(&mut self, _core: &mut Client, _step: Step) {}
 
+    /// Something has to be found out before the client is told that it is in.
+    fn is_opening(&self) -> bool {
+        false
+    }
+
     /// Nothing is to be shown yet.
     fn is_holding(&self) -> bool {
         false
@@ -259,6 +264,10 @@ impl<D: Dialect> Peer for ClinicPeer<D> {
                 self.items.pop_front();
                 self.open();
             }
+        }
+        self.take_steps(cx);
+        if self.is_open && self.dialect.is_opening() {
+            return Poll::Pending;
         }
         Poll::Ready(())
     }

@@ -32,6 +32,10 @@ impl Packets {
     pub(super) fn of(body: String) -> Self {
         Self(Some(body.into()))
     }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.0.is_none()
+    }
 }
 
 impl Iterator for Packets {

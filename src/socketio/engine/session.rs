@@ -89,7 +89,10 @@ impl Session {
             // A post may have been under way before the client had what it polled.
             self.speaker.heard();
         }
+        let bytes_max = self.speaker.message_bytes_max();
         match packet {
+            Packet::Message(text) if text.len() > bytes_max => Err(CloseCode::MessageTooBig),
+            Packet::Binary(bytes) if bytes.len() > bytes_max => Err(CloseCode::MessageTooBig),
             Packet::Message(text) => self.speaker.text(text),
             Packet::Binary(bytes) => self.speaker.binary(bytes),
             Packet::Pong => {
@@ -115,6 +118,13 @@ impl Session {
         into.append(&mut self.queue);
         self.queue = VecDeque::new();
         Poll::Ready(Output::Frames)
+    }
+
+    /// Takes the ping out of what waits. Says whether there was one.
+    pub(super) fn take_ping(&mut self) -> bool {
+        let before = self.queue.len();
+        self.queue.retain(|frame| *frame != PING);
+        self.queue.len() < before
     }
 
     pub(super) fn deadline(&self) -> Instant {

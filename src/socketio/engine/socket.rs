@@ -134,6 +134,10 @@ impl EngineSocket {
             }) => {
                 registered.upgraded();
                 session.upgraded();
+                // `3probe`, if the client was so fast.
+                while let Some(frame) = probing.queue.pop_back() {
+                    session.queue.push_front(frame);
+                }
                 *probing.seat.borrow_mut() = Some(seat);
                 State::Open {
                     session,
@@ -295,5 +299,16 @@ impl Dialect for EngineSocket {
         if let State::Open { session, .. } = &mut self.state {
             session.speaker.written();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_socket_is_small() {
+        let bytes = size_of::<EngineSocket>();
+        assert!(bytes <= 128, "{bytes}");
     }
 }

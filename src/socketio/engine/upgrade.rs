@@ -18,7 +18,7 @@ use crate::{
     socketio::application::Handshake,
     ws::{
         Edge, Refusal, Upgrade, drive,
-        handshake::{self, accept, check_origin},
+        handshake::{self, accept, check_origin, offered},
         no_room, refuse,
     },
 };
@@ -70,7 +70,10 @@ fn open<S>(engine: &Arc<Engine>, upgrade: &Upgrade<S>) -> Result<Socket, Refusal
         headers: &head.headers,
     };
     let sid = Query::of(request.query).websocket()?;
-    let answer = accept(request)?.response(None);
+    // Engine.IO has no subprotocol; but browsers give up when none of those that a page offers
+    // is taken, and the reference server takes the first.
+    let subprotocol = offered(request.headers).next();
+    let answer = accept(request)?.response(subprotocol);
     check_origin(request.headers, &engine.allowed_origins).map_err(|_| Fault::Forbidden)?;
     let (speaks, place) = match sid {
         None => begin(engine, Handshake::new(request.headers, upgrade.address))?,

@@ -1,5 +1,6 @@
 //! Finding things by other names than their place. What is filed is looked up; what is not
-//! yet filed is looked for in the log, from its end down to the fold's watermark.
+//! yet filed is looked for in the log, from its end down to the fold's watermark, and a client
+//! id in memory.
 
 use bedside_actors::ports::store::{Counts, SentRecord};
 use bedside_protocol::{ClientMsgId, ConversationId, MessageId, UserId};
@@ -10,6 +11,7 @@ use super::load::head_at;
 use crate::adapters::sqlite::{
     fault::Fault,
     pen::find_user,
+    unfiled::SentName,
     values::{conversation_id, count, int, message_id, required, time, user_id},
 };
 
@@ -42,8 +44,7 @@ fn folded_pos(conn: &Connection) -> Result<i64, Fault> {
     Ok(read.query_one([], |row| row.get(0))?)
 }
 
-/// Calls `visit` with each row of the conversation that is not yet filed, newest first, until
-/// it has enough. The columns are pos, sender, sender_ord, client_msg_id.
+/// Calls `visit` with each row of XX
 fn each_unfiled(
     conn: &Connection,
     conv: i64,
@@ -51,7 +52,7 @@ fn each_unfiled(
 ) -> Result<(), Fault> {
     let folded = folded_pos(conn)?;
     // Positions fall with the seqs, so the first one that is filed ends the walk.
-    let sql = "SELECT pos, sender, sender_ord, client_msg_id FROM messages
+    let sql = "SELECT pos, sender, sender_ord FROM messages
         WHERE conv = ?1 ORDER BY seq DESC";
     let mut read = conn.prepare_cached(sql)?;
     let mut rows = read.query([conv])?;
@@ -139,39 +140,34 @@ pub(crate) fn sender_ords(conn: &Connection, conv: i64) -> Result<HashMap<UserId
     Ok(ords)
 }
 
-/// What was sent under a name of the sender's own.
+/// What was sent under a name of the sender's own; `unfiled` is where it is when it is not yet
+/// filed.
 pub(crate) fn find_sent(
     conn: &Connection,
-    conversation_id: ConversationId,
-    sender_id: &UserId,
-    client_msg_id: &ClientMsgId,
+    name: &SentName,
+    unfiled: Option<i64>,
 ) -> Result<Option<SentRecord>, Fault> {
-    let (Some(conv), Some(sender)) = (
-        conversation(conn, conversation_id)?,
-        find_user(conn, sender_id)?,
-    ) else {
-        return Ok(None);
+    let pos = match unfiled {
+        Some(pos) => Some(pos),
+        None => filed(conn, name)?,
     };
-    let mut pos: Option<i64> = None;
-    each_unfiled(conn, conv, |row| {
-        let same = row.get::<_, Option<i64>>(1)? == Some(sender)
-            && row.get_ref(3)?.as_str_or_null().ok().flatten() == Some(client_msg_id.as_str());
-        if same {
-            pos = Some(row.get(0)?);
-        }
-        Ok(same)
-    })?;
-    if pos.is_none() {
-        let sql = "SELECT pos FROM client_ids
-            WHERE conv = ?1 AND sender = ?2 AND client_msg_id = ?3";
-        let mut find = conn.prepare_cached(sql)?;
-        let values = params![conv, sender, client_msg_id.as_str()];
-        pos = find.query_row(values, |row| row.get(0)).optional()?;
-    }
     let Some(pos) = pos else { return Ok(None) };
     let mut read = conn.prepare_cached(&format!("{SENT} WHERE m.pos = ?1"))?;
     let mut rows = read.query([pos])?;
     rows.next()?.map(sent).transpose()
+}
+
+fn filed(conn: &Connection, name: &SentName) -> Result<Option<i64>, Fault> {
+    let sql = "SELECT pos FROM client_ids
+        WHERE conv = (SELECT key FROM conversations WHERE conversation_id = ?1)
+            AND sender = (SELECT key FROM users WHERE user_id = ?2) AND client_msg_id = ?3";
+    let mut find = conn.prepare_cached(sql)?;
+    let values = params![
+        name.conversation_id.to_bytes(),
+        name.sender_id.as_str(),
+        name.client_msg_id.as_str(),
+    ];
+    Ok(find.query_row(values, |row| row.get(0)).optional()?)
 }
 
 /// The columns that [`sent`] reads.
