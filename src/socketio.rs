@@ -12,9 +12,9 @@
 //! outside test suites with the very same code.
 
 pub mod application;
+pub mod clinic;
 mod edge;
 pub mod engine;
 pub mod protocol;
 
 pub use edge::{Parts, edge};
-pub mod clinic;

@@ -233,8 +233,11 @@ impl ConversationActor {
         pending.responder.ok(pending.reply.clone());
         if !pending.waiters.is_empty() {
             let mut reply = pending.reply;
-            if let Reply::MessageSent(sent) = &mut reply {
-                sent.duplicate = true;
+            match &mut reply {
+                Reply::MessageSent(sent) => sent.duplicate = true,
+                // The entry is not theirs.
+                Reply::Consultation(reply) => reply.seq = None,
+                _ => {}
             }
             for waiter in pending.waiters {
                 waiter.ok(reply.clone());

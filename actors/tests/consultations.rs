@@ -98,6 +98,10 @@ fn a_start_is_answered_as_it_stands_and_an_end_needs_one() {
         let first = doctor.ask(start(id)).await.unwrap();
         let again = doctor.ask(start(id)).await.unwrap();
         assert_eq!(first["consultation"], again["consultation"]);
+        assert_eq!(
+            (first["seq"].as_u64(), again["seq"].as_u64()),
+            (Some(2), None)
+        );
         doctor.ask(end(id, None)).await.unwrap();
         let events: Vec<_> = patient.see(chat, 3).await;
         assert_eq!(seqs(&events), [1, 2, 3]);
@@ -268,19 +272,26 @@ fn a_second_start_waits_for_the_first() {
             liar.fates(move |_| fate);
             liar.hold();
             let first = doctor.post(start(id));
-            while liar.waiting() < 1 {
-                tokio::task::yield_now().await;
-            }
+            until(|| liar.waiting() > 0).await;
             let second = desk.post(start(id));
             // It has reached the conversation when what follows it has.
             desk.ask(typing(chat, true)).await.unwrap();
             liar.release();
             let (first, second) = (doctor.answer(first).await, desk.answer(second).await);
             match fate {
-                Fate::Store => assert_eq!(first.unwrap(), second.unwrap()),
+                Fate::Store => {
+                    let (first, second) = (first.unwrap(), second.unwrap());
+                    assert_eq!(first["consultation"], second["consultation"]);
+                    assert_eq!(
+                        (first["seq"].as_u64(), second["seq"].as_u64()),
+                        (Some(2), None)
+                    );
+                }
                 _ => {
                     assert_eq!(code(first), ErrorCode::Unavailable);
                     assert_eq!(code(second), ErrorCode::Unavailable);
+                    // The conversation is itself again when it answers.
+                    doctor.ask(typing(chat, false)).await.unwrap();
                 }
             }
         }

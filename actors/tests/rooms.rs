@@ -42,9 +42,7 @@ async fn bring_in(doctor: &mut Client, made: &Consultation, who: &str, member_ro
 }
 
 async fn empty(node: &Arc<Node>, id: ConsultationId) {
-    while !node.room_of(id).is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until(|| node.room_of(id).is_empty()).await;
 }
 
 /// Waits until everything that this client was to hear has come.
@@ -227,6 +225,26 @@ fn a_leave_does_not_overtake_its_join() {
 }
 
 #[test]
+fn who_goes_is_gone_also_while_the_conversation_cannot_answer() {
+    run(async {
+        let liar = Liar::new(&Disk::new());
+        let node = node(config(), liar.clone());
+        let (mut patient, mut doctor, made) = clinic(&node).await;
+        let id = made.consultation_id;
+        enter(&mut doctor, id).await;
+        enter(&mut patient, id).await;
+        liar.fates(|_| Fate::Lose);
+        liar.stall("load");
+        patient.say(made.conversation_id, "lost").await.unwrap_err();
+        let left = patient.post(leave(id));
+        assert_eq!(next_move(&mut doctor).await, "+p");
+        assert_eq!(next_move(&mut doctor).await, "-p");
+        liar.be_honest();
+        patient.answer(left).await.unwrap();
+    });
+}
+
+#[test]
 fn a_socket_that_is_cut_while_it_joins_does_not_stay() {
     run(async {
         let liar = Liar::new(&Disk::new());
@@ -267,6 +285,25 @@ fn a_removal_whose_conversation_crashes_still_empties_the_room() {
         patient.say(chat, "boom").await.unwrap_err();
         liar.release();
         doctor.answer(removed).await.unwrap();
+        assert_eq!(next_move(&mut doctor).await, "+p");
+        assert_eq!(next_move(&mut doctor).await, "-p");
+        assert_eq!(node.room_of(id), [user("d")]);
+    });
+}
+
+#[test]
+fn a_removal_that_was_stored_and_denied_empties_the_room() {
+    run(async {
+        let liar = Liar::new(&Disk::new());
+        let node = node(config(), liar.clone());
+        let (mut patient, mut doctor, made) = clinic(&node).await;
+        let (id, chat) = (made.consultation_id, made.conversation_id);
+        for client in [&mut doctor, &mut patient] {
+            enter(client, id).await;
+        }
+        liar.fates(|_| Fate::StoreAndDeny);
+        let removed = doctor.ask(remove(chat, "p")).await;
+        assert_eq!(code(removed), ErrorCode::Unavailable);
         assert_eq!(next_move(&mut doctor).await, "+p");
         assert_eq!(next_move(&mut doctor).await, "-p");
         assert_eq!(node.room_of(id), [user("d")]);

@@ -1,9 +1,14 @@
-//! The product's server, with nothing but the edge under test of any interest.
+//! The product's server, with nothing but the edge under test of any interest. Our own tests of
+//! the protocols start the same one.
 
 use bedside::{
     http::{self, Cors, HttpParts, NoHttpMetrics, NoScopes},
     server::{self, Server, ServerParts},
-    socketio::engine::EngineEdge,
+    socketio::{
+        self,
+        engine::{Config, EngineEdge, Parts, metrics::NoSessionMetrics},
+        protocol::Limits,
+    },
     ws::{Edge, admission::Admission, metrics::NoMetrics},
 };
 use bedside_actors::{
@@ -23,10 +28,11 @@ use std::{
 };
 use tokio::net::TcpStream;
 
-use crate::ws_echo::EchoEdge;
+use super::{engine_echo::EchoSpeaks, served::Echo, ws_echo::EchoEdge};
 
-/// Two, so that requests of one session meet on different ones.
 const WORKERS: usize = 2;
+/// More than any suite opens.
+const CONNECTIONS_MAX: usize = 100_000;
 
 /// Knows nobody.
 struct Nobody;
@@ -41,12 +47,47 @@ fn nobody() -> CommandError {
     CommandError::new(ErrorCode::Unauthorized, "nobody signs in here")
 }
 
-pub(crate) fn build(
-    port: u16,
-    admission: &Arc<Admission>,
-    engine: Option<EngineEdge>,
-    echo: Option<EchoEdge>,
-) -> io::Result<Server> {
+/// What is served.
+#[derive(Clone, Copy)]
+pub(crate) enum Mode {
+    /// Socket.IO at `/socket.io/`.
+    SocketIo,
+    /// Engine.IO at `/engine.io/`.
+    EngineOnly,
+    /// WebSocket at `/`.
+    WsEcho,
+}
+
+/// How long clients may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Timings {
+    /// How often they are pinged.
+    pub(crate) ping_interval: Duration,
+    /// To answer a ping.
+    pub(crate) ping_timeout: Duration,
+    /// To enter a namespace.
+    pub(crate) connect_timeout: Duration,
+}
+
+impl Timings {
+    /// What the suites expect.
+    pub(crate) const OF_SUITES: Self = Self {
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_millis(200),
+        connect_timeout: Duration::from_secs(1),
+    };
+}
+
+/// Two workers, so that requests of one session meet on different ones, and no port in particular
+/// when it is 0.
+pub(crate) fn build(mode: Mode, timings: Timings, port: u16) -> io::Result<Server> {
+    // All clients of a suite come from one address.
+    let admission = Admission::with(CONNECTIONS_MAX, CONNECTIONS_MAX);
+    let engine = match mode {
+        Mode::SocketIo => Some(socket_io(timings, &admission)),
+        Mode::EngineOnly => Some(engine_only(timings, &admission)),
+        Mode::WsEcho => None,
+    };
     let node = Node::start(
         NodeConfig {
             arbiters: 1,
@@ -65,15 +106,15 @@ pub(crate) fn build(
     if let Some(engine) = &engine {
         edges.push(Arc::new(engine.clone()));
     }
-    if let Some(echo) = echo {
-        edges.push(Arc::new(echo));
+    if matches!(mode, Mode::WsEcho) {
+        edges.push(Arc::new(EchoEdge));
     }
     server::build(ServerParts {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         workers: WORKERS,
         proxies: 0,
         allowed_origins: Vec::new(),
-        admission: Arc::clone(admission),
+        admission,
         node,
         redeem_ticket: Arc::new(|_| None),
         routes: Arc::new(move |routes| {
@@ -101,4 +142,43 @@ fn http_parts(node: &Arc<Node>) -> HttpParts {
         demo: None,
         http_metrics: Arc::new(NoHttpMetrics),
     }
+}
+
+fn config(path: &str, timings: Timings) -> Config {
+    Config {
+        path: path.to_owned(),
+        ping_interval: timings.ping_interval,
+        ping_timeout: timings.ping_timeout,
+        payload_bytes_max: 1_000_000,
+        ..Config::default()
+    }
+}
+
+fn socket_io(timings: Timings, admission: &Arc<Admission>) -> EngineEdge {
+    socketio::edge(socketio::Parts {
+        application: Arc::new(Echo),
+        config: config("/socket.io", timings),
+        limits: Limits {
+            connect_timeout: timings.connect_timeout,
+            attachments_max: 1_000,
+            ..Limits::default()
+        },
+        admission: Arc::clone(admission),
+        allowed_origins: Arc::from([]),
+        proxies: 0,
+        socket_metrics: Arc::new(NoMetrics),
+        metrics: Arc::new(NoSessionMetrics),
+    })
+}
+
+fn engine_only(timings: Timings, admission: &Arc<Admission>) -> EngineEdge {
+    EngineEdge::new(Parts {
+        config: config("/engine.io", timings),
+        speaks: Arc::new(EchoSpeaks),
+        admission: Arc::clone(admission),
+        allowed_origins: Arc::from([]),
+        proxies: 0,
+        socket_metrics: Arc::new(NoMetrics),
+        metrics: Arc::new(NoSessionMetrics),
+    })
 }

@@ -35,7 +35,8 @@ mod rooms;
 mod root;
 
 use bedside_actors::{node::Node, ports::identity::SessionIdentity};
-use bedside_protocol::{ConsultationId, ErrorCode, Role, Roles, UserId};
+use bedside_protocol::{ConsultationId, ErrorCode, Role, Roles};
+use serde::Deserialize as _;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ use self::{
     root::Root,
 };
 use super::application::{Application, ConnectRefused, ConnectRequest, Peer};
-use crate::seeds::Shown;
+use crate::seeds::{SeedId, Shown};
 
 /// What the dialects need of the rest of the server.
 pub struct ClinicParts {
@@ -95,13 +96,24 @@ impl Clinic {
         let now = self.hall.node.clock().now();
         let verified = match token.or(bearer) {
             Some(token) => self.hall.node.identities().verify(token, now),
-            None => return Err(self.refuse(request, None, ErrorCode::Unauthorized)),
+            None => return Err(self.refuse(request, None, ErrorCode::Unauthorized, None)),
         };
-        let identity = verified.map_err(|error| self.refuse(request, None, error.code))?;
+        let identity = verified.map_err(|error| self.refuse(request, None, error.code, None))?;
         let roles = identity.roles;
         if roles.is_empty() || roles == Roles::from(Role::Service) {
-            let who = Some(identity.user_id);
-            return Err(self.refuse(request, who, ErrorCode::Forbidden));
+            return Err(self.refuse(request, Some(&identity), ErrorCode::Forbidden, None));
+        }
+        // Seed 003's clients say who they are, and were believed.
+        let claimed = request
+            .auth
+            .get("userId")
+            .filter(|claimed| !claimed.is_null());
+        if let Some(claimed) = claimed {
+            let claimed = SeedId::deserialize(claimed).ok();
+            if claimed.as_ref().map(SeedId::as_str) != Some(identity.user_id.as_str()) {
+                let why = Some("auth.userId was somebody else");
+                return Err(self.refuse(request, Some(&identity), ErrorCode::Forbidden, why));
+            }
         }
         Ok(identity)
     }
@@ -109,26 +121,26 @@ impl Clinic {
     fn refuse(
         &self,
         request: &ConnectRequest<'_>,
-        who: Option<UserId>,
+        who: Option<&SessionIdentity>,
         code: ErrorCode,
+        why: Option<&str>,
     ) -> ConnectRefused {
-        let address = request.handshake.address;
+        let (address, who) = (
+            request.handshake.address,
+            who.map(|who| who.user_id.clone()),
+        );
         let entry = self
             .hall
             .door
-            .entry(address, request.namespace, code.name());
+            .entry(address, request.namespace, why.unwrap_or(code.name()));
         if let Some(entry) = entry {
             let record = entry.by(who, self.hall.node.clock().now());
             let store = Arc::clone(self.hall.node.store());
             actix_rt::spawn(audit::write(store, record));
         }
-        let message = match code {
-            ErrorCode::Forbidden => ErrorCode::Forbidden,
-            // One that has run out is a bad one too.
-            _ => ErrorCode::Unauthorized,
-        };
         ConnectRefused {
-            message: message.name().to_owned(),
+            // Whatever is wrong with a token, for these clients it is one thing.
+            message: ErrorCode::Unauthorized.name().to_owned(),
             data: Some(json!({"code": code.name()})),
         }
     }

@@ -77,24 +77,24 @@ impl Rooms {
         }
     }
 
-    /// Takes a socket out, after the joins that its conversation has passed on before.
+    /// Takes a socket out, and with it the joins of before that the room's actor has yet to come
+    /// to.
     pub(crate) fn leave(&self, id: ConsultationId, session_id: SessionId) {
         self.go(id, Who::Session(session_id));
     }
 
-    /// Takes all sockets of somebody out, after the joins that the conversation has passed on
-    /// before.
+    /// The same for all sockets of somebody.
     pub(crate) fn expel(&self, id: ConsultationId, user_id: &UserId) {
         self.go(id, Who::User(user_id.clone()));
     }
 
     fn go(&self, id: ConsultationId, who: Who) {
         let mut table = self.table.lock();
-        match table.rooms.get(&id).map(|entry| &entry.live) {
-            Some(Some(live)) => supervision::deliver(&live.addr, Go(who)),
-            // The next actor tells.
-            Some(None) => table.take_out(id, &who),
-            None => {}
+        // At once, because the actor may fail before it comes to it; and then once more, after
+        // what is in its mailbox. Without an actor the next one tells.
+        table.take_out(id, &who);
+        if let Some(live) = table.live_now(id) {
+            supervision::deliver(&live.addr, Go(who));
         }
     }
 
@@ -287,9 +287,13 @@ impl Table {
 
     /// Has the room's actor look at it.
     fn nudge(&self, id: ConsultationId) {
-        if let Some(live) = self.rooms.get(&id).and_then(|entry| entry.live.as_ref()) {
+        if let Some(live) = self.live_now(id) {
             supervision::deliver(&live.addr, Settle);
         }
+    }
+
+    fn live_now(&self, id: ConsultationId) -> Option<&Live> {
+        self.rooms.get(&id)?.live.as_ref()
     }
 }
 

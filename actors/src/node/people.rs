@@ -1,8 +1,7 @@
 //! The directory of people, their relations, and whose presence who may see.
 
 use bedside_protocol::{
-    CommandError, ConversationKind, Presence, RelationKind, Reply, Timestamp, UserId, limits,
-    reply::Presences,
+    CommandError, ConversationKind, Presence, RelationKind, Timestamp, UserId, limits,
 };
 use std::{
     collections::HashSet,
@@ -182,12 +181,17 @@ impl Node {
             .map_err(|fault| storage_error(&fault))
     }
 
-    /// `presence.watch`.
-    pub(crate) async fn watch_presence(
+    /// From now on the caller's socket hears of the presence of those of `user_ids` that the
+    /// caller may see, in the place of those it watched before: `presence.watch`. Returns their
+    /// presence.
+    ///
+    /// # Errors
+    /// `too_large` past 200 people, `unavailable`.
+    pub async fn watch_presence(
         &self,
         caller: &Caller,
         user_ids: Vec<UserId>,
-    ) -> Result<Reply, CommandError> {
+    ) -> Result<Vec<Presence>, CommandError> {
         let visible = self.visible(caller, user_ids).await?;
         if let Some(origin) = &caller.origin {
             self.shared
@@ -195,13 +199,11 @@ impl Node {
                 .watch(origin, &caller.user_id, &visible);
         }
         let ids = visible.into_iter().map(|(user_id, _)| user_id).collect();
-        let presence = self
-            .shared
+        self.shared
             .presence
             .of(&self.shared, ids)
             .await
-            .map_err(|fault| storage_error(&fault))?;
-        Ok(Reply::Presences(Presences { presence }))
+            .map_err(|fault| storage_error(&fault))
     }
 
     /// Those whose presence the caller may see, and until when: who shares a group with them,

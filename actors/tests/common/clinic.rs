@@ -9,7 +9,7 @@ use bedside_protocol::{
     Command, Consultation, ConsultationId, ConsultationType, Event, EventFrame, Role, Roles,
     consultation::{ConsultationEnd, ConsultationRef},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{know, typing, user};
 
@@ -106,4 +106,15 @@ pub(crate) fn moves(client: &Client) -> Vec<String> {
 
 pub(crate) async fn next_move(client: &mut Client) -> String {
     moved(&client.wait_for(is_moved).await)
+}
+
+/// Waits until it is so, and not for ever.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    let looks = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), looks).await;
+    waited.expect("it is so within 20 s");
 }

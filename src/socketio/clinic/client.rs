@@ -8,7 +8,7 @@ use bedside_actors::{
     session::SessionHandle,
 };
 use bedside_protocol::{
-    Command, CommandError, CommandFrame, Conversation, ConversationId, Message, UserId,
+    Command, CommandError, CommandFrame, Conversation, ConversationId, Message, Presence, UserId,
     command::Receipt,
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -45,8 +45,9 @@ pub(super) enum Step {
     Refused(Asked, CommandError),
     /// The client may join a chat, if need be without being seen there.
     Join(Asked, ConversationId, Unseen),
-    /// The client's direct conversations, newest activity first.
-    Directs(Vec<Conversation>),
+    /// The client's direct conversations, newest activity first; none when they could not be
+    /// read.
+    Directs(Option<Vec<Conversation>>),
 }
 
 /// Whether those in a chat do not see each other.
@@ -63,6 +64,8 @@ pub(super) enum Found {
     Audited,
     /// The message, if there is one.
     Message(Option<Box<Message>>),
+    /// Those who are watched now.
+    Watched(Vec<Presence>),
 }
 
 /// Something of our own for the client, behind what waits already.
@@ -111,7 +114,7 @@ impl Client {
             user_id: identity.user_id.clone(),
             name: identity.name.clone(),
             roles: identity.roles,
-            origin: None,
+            origin: Some(Arc::clone(&outbox)),
         };
         let handle = hall.node.open_session(identity, Arc::clone(&outbox));
         Self {

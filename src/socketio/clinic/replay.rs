@@ -206,8 +206,8 @@ mod tests {
 
     fn back(track: &Track, at: Option<Place>) -> Json {
         match at {
-            None => json!({"token": "t", "pid": track.pid}),
-            Some(at) => json!({"token": "t", "pid": track.pid, "offset": offset(at)}),
+            None => json!({"token": "t", "pid": track.pid.to_string()}),
+            Some(at) => json!({"token": "t", "pid": track.pid.to_string(), "offset": offset(at)}),
         }
     }
 
@@ -264,7 +264,7 @@ mod tests {
         assert!(!knows(&back(&begun(), Some((a, 9))), &me), "never sent");
         assert!(!knows(&back(&begun(), Some((a, 4))), &user("d1")));
         for offset in [json!(7), json!("x"), json!("x.1"), json!(format!("{a}.x"))] {
-            let auth = json!({"pid": begun().pid, "offset": offset});
+            let auth = json!({"pid": begun().pid.to_string(), "offset": offset});
             assert!(!knows(&auth, &me), "{auth}");
         }
         // Only so much is remembered.

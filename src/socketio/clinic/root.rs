@@ -8,11 +8,10 @@ mod watch;
 
 use bedside_actors::outbox::{Ambient, SharedEvent};
 use bedside_protocol::{
-    CommandError, ConversationId, ConversationKind, Event, Message, Presence, Reply, UserId,
+    CommandError, ConversationId, ConversationKind, Event, Message, Reply, UserId,
     conversation::ConversationState,
     event::{Change, ConversationChanged},
 };
-use serde::Serialize;
 use serde_json::Value as Json;
 use std::sync::Arc;
 
@@ -28,14 +27,6 @@ use super::{
     peer::{Dialect, WHO},
     rooms::RoomEvent,
 };
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct UserStatus<'a> {
-    user_id: &'a UserId,
-    is_online: bool,
-    status: bedside_protocol::Availability,
-}
 
 /// See the module's text.
 pub(super) struct Root {
@@ -68,14 +59,13 @@ impl Root {
         let is_own = message.sender_id.as_ref() == Some(client.me());
         let mut is_shown = false;
         if facts.kind == ConversationKind::Direct {
-            is_shown |= direct::show(client, &mut self.missed, event, place, &facts, message, out)?;
             if seq <= 2
-                && is_own
                 && let Some(other) = facts.other(client.me())
             {
                 // The conversation is new, and whoever made it gets no event about that.
-                self.watch.add(client, other.clone());
+                self.watch.add(client, other, out)?;
             }
+            is_shown |= direct::show(client, &mut self.missed, event, place, &facts, message, out)?;
         }
         if !self.missed.is_missed(place) {
             is_shown |= self.chats.show_message(client, event, place, message, out);
@@ -91,6 +81,7 @@ impl Root {
         client: &mut Client,
         id: ConversationId,
         changed: &ConversationChanged,
+        out: &mut Out<'_, '_>,
     ) -> Result<(), Missing> {
         match changed.change {
             Change::MemberRemoved | Change::MemberLeft
@@ -98,34 +89,28 @@ impl Root {
             {
                 self.chats.leave(client, id);
             }
-            Change::Created => self.watch_other(client, id)?,
             // A relation holds again: what rested on it has to be asked for anew.
             Change::State if changed.state == Some(ConversationState::Open) => {
-                self.watch_other(client, id)?;
+                if let Some(other) = other_of(client, id)? {
+                    self.watch.add_again(client, &other, out)?;
+                }
+            }
+            Change::Created => {
+                if let Some(other) = other_of(client, id)? {
+                    self.watch.add(client, &other, out)?;
+                }
             }
             _ => {}
         }
         Ok(())
     }
-
-    fn watch_other(&mut self, client: &mut Client, id: ConversationId) -> Result<(), Missing> {
-        let facts = lookups::facts(client, id, None)?;
-        if let Some(other) = facts.as_ref().and_then(|facts| facts.other(client.me())) {
-            self.watch.add_again(client, other.clone());
-        }
-        Ok(())
-    }
 }
 
-fn show_presence(client: &Client, presence: &Presence, out: &mut Out<'_, '_>) {
-    if presence.user_id != *client.me() {
-        let status = UserStatus {
-            user_id: &presence.user_id,
-            is_online: presence.online,
-            status: presence.status,
-        };
-        out.emit("user_status_change", &status);
-    }
+/// The other one, if it is a direct conversation. Errors: it is not known yet.
+fn other_of(client: &Client, id: ConversationId) -> Result<Option<UserId>, Missing> {
+    let facts = lookups::facts(client, id, None)?;
+    let other = facts.as_ref().and_then(|facts| facts.other(client.me()));
+    Ok(other.cloned())
 }
 
 impl Dialect for Root {
@@ -160,7 +145,7 @@ impl Dialect for Root {
     }
 
     fn opened(&mut self, client: &mut Client) {
-        client.find_out_aside(watch::directs(client));
+        self.watch.open(client);
     }
 
     fn event(&mut self, client: &mut Client, input: Input) -> Result<(), CommandError> {
@@ -181,7 +166,7 @@ impl Dialect for Root {
     fn step(&mut self, client: &mut Client, step: Step) {
         match step {
             Step::Join(asked, id, unseen) => self.chats.joined(client, &asked, id, unseen),
-            Step::Directs(rows) => {
+            Step::Directs(Some(rows)) => {
                 for row in &rows {
                     client.hall.marks.seed_row(row);
                     client.hall.faces.note_row(row);
@@ -189,8 +174,13 @@ impl Dialect for Root {
                 self.watch.start(client, &rows);
                 self.missed.start(client, &rows);
             }
+            Step::Directs(None) => self.watch.open_again(client),
             Step::Command(..) | Step::Done(..) | Step::Refused(..) => {}
         }
+    }
+
+    fn is_opening(&self) -> bool {
+        self.watch.is_opening()
     }
 
     fn is_holding(&self) -> bool {
@@ -210,7 +200,9 @@ impl Dialect for Root {
         let frame = event.frame();
         let id = match (&frame.event, frame.conversation_id) {
             (Event::PresenceChanged(presence), _) => {
-                show_presence(client, presence, out);
+                if presence.user_id != *client.me() {
+                    watch::show(presence, out);
+                }
                 return Ok(());
             }
             (_, Some(id)) => id,
@@ -235,7 +227,7 @@ impl Dialect for Root {
                 }
                 Ok(())
             }
-            (Event::ConversationChanged(changed), _) => self.show_change(client, id, changed),
+            (Event::ConversationChanged(changed), _) => self.show_change(client, id, changed, out),
             _ => Ok(()),
         }
     }

@@ -123,7 +123,13 @@ impl Polling {
                 }
                 continue;
             }
-            match self.session().map(|session| session.on_deadline(now)) {
+            let polls = self.poll.is_some();
+            let due = self.session().map(|session| {
+                // Who takes nothing has itself to blame for not being heard.
+                session.deaf &= polls;
+                session.on_deadline(now)
+            });
+            match due {
                 Some(Ok(())) => self.answer(cx)?,
                 Some(Err(CloseCode::IdleTimeout)) => return self.abort(),
                 Some(Err(_)) => self.close(),
@@ -151,8 +157,10 @@ impl Polling {
             session.speaker.heard();
         }
         if self.upgrade.is_some() {
-            // Nothing is for a poll any more, unless the WebSocket fails.
-            let _ = reply.send(Ok(NOOP));
+            // Nothing is for a poll any more, unless the WebSocket fails; but it may fail only
+            // after the client should have answered a ping.
+            let pings = self.session().is_some_and(Session::take_ping);
+            let _ = reply.send(Ok(if pings { PING } else { NOOP }));
             return Flow::Continue(());
         }
         if self.poll.is_some() {
@@ -337,6 +345,8 @@ impl Polling {
     }
 }
 
+/// A ping for a poll.
+const PING: Bytes = Bytes::from_static(b"2");
 /// What a poll is answered so that it ends.
 const NOOP: Bytes = Bytes::from_static(b"6");
 /// What tells a client that its session is closed.

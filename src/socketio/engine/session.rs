@@ -120,6 +120,13 @@ impl Session {
         Poll::Ready(Output::Frames)
     }
 
+    /// Takes the ping out of what waits. Says whether there was one.
+    pub(super) fn take_ping(&mut self) -> bool {
+        let before = self.queue.len();
+        self.queue.retain(|frame| *frame != PING);
+        self.queue.len() < before
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         let speaker = self.speaker.deadline();
         speaker.map_or(self.heartbeat.deadline(), |at| {

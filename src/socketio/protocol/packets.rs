@@ -13,7 +13,7 @@ use socketioxide_core::{
 };
 use socketioxide_parser_common::CommonParser;
 use socketioxide_parser_msgpack::MsgPackParser;
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use super::Limits;
 use crate::{
@@ -98,6 +98,9 @@ fn config(limits: &Limits) -> ParseConfig {
 
 fn sort(format: Format, decoded: Result<Packet, ParseError>) -> Result<Inbound, Malformed> {
     let Packet { inner, ns } = decoded.map_err(|_| Malformed)?;
+    if !has_its_attachments(&inner) {
+        return Err(Malformed);
+    }
     Ok(match inner {
         PacketData::Connect(auth) => Inbound::Connect {
             namespace: ns,
@@ -108,6 +111,33 @@ fn sort(format: Format, decoded: Result<Packet, ParseError>) -> Result<Inbound, 
             data,
         },
     })
+}
+
+/// Whether every placeholder stands for an attachment. Nobody else looks before it is too late to
+/// say so.
+fn has_its_attachments(data: &PacketData) -> bool {
+    match data {
+        PacketData::BinaryEvent(Value::Str(text, attachments), _)
+        | PacketData::BinaryAck(Value::Str(text, attachments), _) => {
+            let count = attachments.as_ref().map_or(0, VecDeque::len);
+            serde_json::from_str(text).is_ok_and(|json| placeholders_are_below(&json, count))
+        }
+        _ => true,
+    }
+}
+
+fn placeholders_are_below(json: &Json, count: usize) -> bool {
+    match json {
+        Json::Array(items) => items.iter().all(|item| placeholders_are_below(item, count)),
+        Json::Object(members) if members.get("_placeholder") == Some(&Json::Bool(true)) => {
+            let number = members.get("num").and_then(Json::as_u64);
+            number.is_some_and(|number| number < count as u64)
+        }
+        Json::Object(members) => members
+            .values()
+            .all(|member| placeholders_are_below(member, count)),
+        _ => true,
+    }
 }
 
 fn read_auth(format: Format, auth: Option<&Value>) -> Result<Json, Malformed> {

@@ -28,6 +28,19 @@ async fn a_greeting_stands_beside_the_id() {
 }
 
 #[tokio::test]
+async fn connecting_is_not_answered_before_the_peer_is_ready_for_it() {
+    let mut client = Client::connected();
+    client.wish("/other", Wish::Waiting(true));
+    client.say("0/other");
+    client.say(r#"2["echo",1]"#);
+    assert_eq!(client.frames(), [r#"42["back",1]"#]);
+    client.wish("/other", Wish::Waiting(false));
+    let frames = client.frames();
+    assert!(frames[0].starts_with(r#"40/other,{"sid":""#), "{frames:?}");
+    assert_eq!(frames[1..], [r#"42/other,["hello",null]"#]);
+}
+
+#[tokio::test]
 async fn a_refusal_says_why_and_leaves_the_others_alone() {
     let mut client = Client::connected();
     client.say("0/nowhere");

@@ -35,6 +35,8 @@ pub(super) const JOINED_MAX: usize = 1_000;
 pub(super) const LISTED_MAX: usize = 200;
 /// Calls that one socket may announce a minute.
 pub(super) const CALLS_A_MINUTE: u32 = 20;
+/// How often a minute others are told of a socket that joins a chat again.
+pub(super) const REJOINS_A_MINUTE: u32 = 20;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,6 +102,7 @@ struct Draft {
 pub(super) struct Chats {
     joined: HashSet<ConversationId>,
     calls: Option<Box<Budget>>,
+    rejoins: Option<Box<Budget>>,
 }
 
 fn asked(input: &Input, id: ConversationId, what: What) -> Asked {
@@ -201,13 +204,12 @@ impl Chats {
         id: ConversationId,
         unseen: Unseen,
     ) {
-        let is_new = client
-            .hall
-            .rooms
-            .enter(Room::Chat(id), client.me(), &client.outbox);
+        let rooms = &client.hall.rooms;
+        let is_new = rooms.enter(Room::Chat(id), client.me(), &client.outbox);
+        let is_told = is_new || take(&mut self.rejoins, REJOINS_A_MINUTE);
         self.joined.insert(id);
         client.outbox.listen(id);
-        tell_joined(client, id, is_new && !unseen, unseen);
+        tell_joined(client, id, is_told && !unseen, unseen);
         client.done(asked.ack, &ok());
     }
 
@@ -218,10 +220,7 @@ impl Chats {
             Some("video") => CallType::Video,
             _ => return Err(CommandError::invalid("callType: voice or video")),
         };
-        let calls = self
-            .calls
-            .get_or_insert_with(|| Box::new(Budget::per_minute(CALLS_A_MINUTE)));
-        if calls.take() == Taken::None {
+        if !take(&mut self.calls, CALLS_A_MINUTE) {
             return Err(CommandError {
                 retry_after_ms: 60_000 / u64::from(CALLS_A_MINUTE),
                 ..CommandError::new(ErrorCode::RateLimited, "too many calls")
@@ -259,6 +258,12 @@ impl Chats {
             client.hall.rooms.leave(Room::Chat(id), session_id);
         }
     }
+}
+
+/// Takes one of so many a minute; false when there is none.
+fn take(budget: &mut Option<Box<Budget>>, a_minute: u32) -> bool {
+    let budget = budget.get_or_insert_with(|| Box::new(Budget::per_minute(a_minute)));
+    budget.take() != Taken::None
 }
 
 fn no_member() -> CommandError {

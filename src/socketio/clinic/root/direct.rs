@@ -2,8 +2,9 @@
 
 use bedside_actors::{caller::Caller, outbox::SharedEvent, ports::store::LogRange};
 use bedside_protocol::{
-    Availability, Command, CommandError, ConversationId, ConversationKind, Event, Message, UserId,
-    command::{PresenceSet, Receipt, TypingSet},
+    Availability, Command, CommandError, ConversationId, ConversationKind, Event, Message, Reply,
+    UserId,
+    command::{ConversationCreate, PresenceSet, Receipt, TypingSet},
     event::{ReceiptChanged, TypingChanged},
     reply::MessageSent,
 };
@@ -81,9 +82,13 @@ pub(super) fn typing(client: &mut Client, input: &Input, typing: bool) -> Result
     }
     let (hall, caller) = (Arc::clone(&client.hall), client.caller.clone());
     let job = async move {
-        match conversation_with(&hall, &caller, &other).await {
+        let id = match conversation_with(&hall, &caller, &other).await {
+            // Whoever is written to sees so before the first message comes.
+            Ok(None) if typing => make_conversation(&hall, &caller, other).await.map(Some),
+            found => found,
+        };
+        match id {
             Ok(Some(id)) => Step::Command(set(id), asked),
-            // Nobody is looking at a conversation that is not there yet.
             Ok(None) => Step::Done(asked, ok()),
             Err(error) => Step::Refused(asked, error),
         }
@@ -138,6 +143,24 @@ async fn conversation_with(
             hall.node.may_write_to(caller, other).await?;
             Ok(None)
         }
+    }
+}
+
+async fn make_conversation(
+    hall: &Hall,
+    caller: &Caller,
+    other: UserId,
+) -> Result<ConversationId, CommandError> {
+    let create = ConversationCreate {
+        kind: ConversationKind::Direct,
+        member_ids: vec![other],
+        title: String::new(),
+        patient_id: None,
+    };
+    let create = Command::ConversationCreate(create);
+    match hall.node.execute(caller.clone(), create).await? {
+        Reply::Conversation(made) => Ok(made.conversation.conversation_id),
+        _ => Err(CommandError::unavailable("no conversation was made", 0)),
     }
 }
 

@@ -1,85 +1,133 @@
 //! Whose coming and going a socket hears of: the people of its user's direct conversations.
 
-use bedside_actors::ports::store::{Select, StoreResult};
+use bedside_actors::{caller::Caller, ports::store::Select};
 use bedside_protocol::{
-    Command, Conversation, ConversationKind, UserId, command::PresenceWatch, limits,
+    Availability, CommandError, Conversation, ConversationKind, Presence, UserId, limits,
 };
 use futures_util::future::FutureExt as _;
+use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 
 use crate::socketio::clinic::{
-    client::{Client, Job, Step},
+    client::{Client, Found, Job, Missing, Step},
     hall::Hall,
+    lookups,
+    out::Out,
 };
 
 /// Direct conversations that are looked at, the newest first.
-pub(super) const DIRECTS_MAX: usize = 200;
+const DIRECTS_MAX: usize = limits::PRESENCE_WATCH_MAX;
+/// When they could not be read, how long until the next try.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UserStatus<'a> {
+    user_id: &'a UserId,
+    is_online: bool,
+    status: Availability,
+}
 
 /// Those whom a socket watches, the newest conversation last.
 #[derive(Default)]
-pub(super) struct Watch(Vec<UserId>);
+pub(super) struct Watch {
+    watched: Vec<UserId>,
+    opened: bool,
+}
 
 impl Watch {
-    /// Watches the people of these conversations.
-    pub(super) fn start(&mut self, client: &mut Client, rows: &[Conversation]) {
-        let newer = std::mem::take(&mut self.0);
-        let me = client.me();
-        let others = rows.iter().rev().filter_map(|row| {
-            let other = row.members.iter().find(|member| member.user_id != *me);
-            other.map(|other| other.user_id.clone())
-        });
-        self.0 = others.filter(|other| !newer.contains(other)).collect();
-        self.0.extend(newer);
-        if !self.0.is_empty() {
-            self.ask(client);
+    /// Finds out whom to watch, and does.
+    pub(super) fn open(&self, client: &mut Client) {
+        client.find_out_aside(directs(client, Duration::ZERO));
+    }
+
+    /// It failed: the client is let in, and it is tried again.
+    pub(super) fn open_again(&mut self, client: &mut Client) {
+        self.opened = true;
+        client.find_out_aside(directs(client, AGAIN_AFTER));
+    }
+
+    /// Whether it has yet to be found out.
+    pub(super) fn is_opening(&self) -> bool {
+        !self.opened
+    }
+
+    /// The people of these conversations are watched.
+    pub(super) fn start(&mut self, client: &Client, rows: &[Conversation]) {
+        self.opened = true;
+        self.watched = others(client.me(), rows);
+    }
+
+    /// Watches somebody too. Errors: that is to be done first.
+    pub(super) fn add(
+        &mut self,
+        client: &Client,
+        other: &UserId,
+        out: &mut Out<'_, '_>,
+    ) -> Result<(), Missing> {
+        if self.watched.contains(other) && !matches!(client.found, Some(Found::Watched(_))) {
+            return Ok(());
         }
+        self.add_again(client, other, out)
     }
 
-    /// Watches somebody too.
-    pub(super) fn add(&mut self, client: &mut Client, other: UserId) {
-        if !self.0.contains(&other) {
-            self.add_again(client, other);
+    /// Watches somebody too, or after it may have been ended. Errors: that is to be done first.
+    pub(super) fn add_again(
+        &mut self,
+        client: &Client,
+        other: &UserId,
+        out: &mut Out<'_, '_>,
+    ) -> Result<(), Missing> {
+        if let Some(Found::Watched(presences)) = &client.found {
+            let theirs = presences.iter().find(|presence| presence.user_id == *other);
+            if let Some(presence) = theirs.filter(|presence| presence.online) {
+                // They may have come before anybody looked.
+                show(presence, out);
+            }
+            return Ok(());
         }
-    }
-
-    /// Watches somebody too, or after it may have been ended.
-    pub(super) fn add_again(&mut self, client: &mut Client, other: UserId) {
-        self.0.retain(|watched| *watched != other);
-        self.0.push(other);
-        self.ask(client);
-    }
-
-    fn ask(&mut self, client: &mut Client) {
-        let too_many = self.0.len().saturating_sub(limits::PRESENCE_WATCH_MAX);
-        self.0.drain(..too_many);
-        client.command_quietly(Command::PresenceWatch(PresenceWatch {
-            user_ids: self.0.clone(),
-        }));
+        self.watched.retain(|watched| watched != other);
+        self.watched.push(other.clone());
+        let too_many = self
+            .watched
+            .len()
+            .saturating_sub(limits::PRESENCE_WATCH_MAX);
+        self.watched.drain(..too_many);
+        let (hall, caller) = (Arc::clone(&client.hall), client.caller.clone());
+        let watched = self.watched.clone();
+        let watch = async move {
+            let presences = hall.node.watch_presence(&caller, watched).await;
+            // Who cannot be watched now may be when they next write.
+            Found::Watched(presences.unwrap_or_default())
+        };
+        Err(watch.boxed())
     }
 }
 
-/// Finds the direct conversations of a user.
-pub(super) fn directs(client: &Client) -> Job {
-    let (hall, me) = (Arc::clone(&client.hall), client.me().clone());
+pub(super) fn show(presence: &Presence, out: &mut Out<'_, '_>) {
+    let status = UserStatus {
+        user_id: &presence.user_id,
+        is_online: presence.online,
+        status: presence.status,
+    };
+    out.emit("user_status_change", &status);
+}
+
+/// Finds the direct conversations of a user and watches their people.
+fn directs(client: &Client, after: Duration) -> Job {
+    let (hall, caller) = (Arc::clone(&client.hall), client.caller.clone());
     async move {
-        let mut failures = 0_u32;
-        loop {
-            match find(&hall, &me).await {
-                Ok(rows) => return Step::Directs(rows),
-                Err(fault) => {
-                    tracing::error!(error = %fault, "direct conversations could not be read");
-                    failures += 1;
-                    tokio::time::sleep(Duration::from_millis(50 << failures.min(6))).await;
-                }
-            }
+        if !after.is_zero() {
+            tokio::time::sleep(after).await;
         }
+        Step::Directs(find(&hall, &caller).await.ok())
     }
     .boxed()
 }
 
-async fn find(hall: &Hall, me: &UserId) -> StoreResult<Vec<Conversation>> {
-    let store = hall.node.store();
-    let listed = store.listed(me.clone()).await?;
+async fn find(hall: &Hall, caller: &Caller) -> Result<Vec<Conversation>, CommandError> {
+    let (store, me) = (hall.node.store(), &caller.user_id);
+    let listed = store.listed(me.clone()).await.map_err(lookups::fault)?;
     let ids: Vec<_> = listed
         .iter()
         .filter(|row| row.kind == ConversationKind::Direct && row.last_seq.is_none())
@@ -89,8 +137,19 @@ async fn find(hall: &Hall, me: &UserId) -> StoreResult<Vec<Conversation>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let found = store.conversations(me.clone(), Select::Ids(ids)).await?;
-    let mut rows = found.rows;
+    let found = store.conversations(me.clone(), Select::Ids(ids)).await;
+    let mut rows = found.map_err(lookups::fault)?.rows;
     rows.sort_by_key(|row| std::cmp::Reverse(row.last_activity_at));
+    let others = others(me, &rows);
+    hall.node.watch_presence(caller, others).await?;
     Ok(rows)
+}
+
+/// The other ones of these direct conversations, the newest conversation last.
+fn others(me: &UserId, rows: &[Conversation]) -> Vec<UserId> {
+    let other = |row: &Conversation| {
+        let other = row.members.iter().find(|member| member.user_id != *me);
+        other.map(|other| other.user_id.clone())
+    };
+    rows.iter().rev().filter_map(other).collect()
 }

@@ -18,6 +18,7 @@ pub(super) enum Wish {
     End(End),
     Closed(End),
     Busy(bool),
+    Waiting(bool),
 }
 
 #[derive(Default)]
@@ -72,6 +73,13 @@ impl Peer for EchoPeer {
         match self.namespace.as_str() {
             "/greeting" => vec![("pid", "p".to_owned())],
             _ => Vec::new(),
+        }
+    }
+
+    fn poll_admitted(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        match self.wish() {
+            Some(Wish::Waiting(true)) => Poll::Pending,
+            _ => Poll::Ready(()),
         }
     }
 
