@@ -274,25 +274,12 @@ impl Connection {
     }
 }
 
-<<<<<<< HEAD
-/// A namespace's name without the packet that it came in, which holds a token.
-fn kept(namespace: &Str) -> Str {
-    match namespace.as_str() {
-        "/" => "/".into(),
-        other => Str::copy_from_slice(other),
-    }
-}
-
-=======
->>>>>>> refs/heads/main
 impl Packets<'_> {
     /// The answer to CONNECT.
     fn welcome(&mut self, sid: &str, peer: &dyn Peer) {
         let members = [("sid", sid.to_owned())].into_iter();
         let members = members.chain(peer.greeting());
         self.packet(packets::connected(self.format, self.namespace, members));
-<<<<<<< HEAD
-=======
     }
 }
 
@@ -301,7 +288,6 @@ fn kept(namespace: &Str) -> Str {
     match namespace.as_str() {
         "/" => "/".into(),
         other => Str::copy_from_slice(other),
->>>>>>> refs/heads/main
     }
 }
 
