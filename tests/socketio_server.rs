@@ -100,8 +100,6 @@ fn start() -> Running {
         metrics_allowed: Arc::new(|_| false),
         demo: None,
         http_metrics: Arc::new(NoHttpMetrics),
-        shown: Arc::default(),
-        notify_room: Arc::new(|_, _| {}),
     };
     let admission = Admission::new(100);
     let edge = socketio::edge(socketio::Parts {
