@@ -92,7 +92,10 @@ mod tests {
         let held: usize = recent
             .shards
             .iter()
-            .map(|shard| shard.lock().young.len() + shard.lock().old.len())
+            .map(|shard| {
+                let shard = shard.lock();
+                shard.young.len() + shard.old.len()
+            })
             .sum();
         assert!((250..=1_016).contains(&held), "{held}");
     }
