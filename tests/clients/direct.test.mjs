@@ -148,6 +148,18 @@ test('typing ends by itself after five seconds', async () => {
   assert.ok(lasted > TYPING_TTL_MS - 500 && lasted < TYPING_TTL_MS + 3_000, `${lasted} ms`);
 });
 
+test('who only types shares a conversation from then on', async () => {
+  const [doctor, patient] = await clinic.pair();
+  const [mine, theirs] = [await patient.open(), await doctor.open()];
+  await mine.done('typing_start', { receiverId: doctor.id });
+  await theirs.next('typing_start');
+  await theirs.done('set_status', { status: 'busy' });
+  assert.deepEqual(await mine.next('user_status_change', ({ status }) => status === 'busy'), { userId: doctor.id, isOnline: true, status: 'busy' });
+  await mine.done('set_status', { status: 'away' });
+  assert.deepEqual(await theirs.next('user_status_change', ({ status }) => status === 'away'), { userId: patient.id, isOnline: true, status: 'away' });
+  for (const person of [doctor, patient]) assert.deepEqual((await person.get('/chat/conversations')).data, [], 'nothing is listed before there is a message');
+});
+
 test('typing at somebody without a relation is refused, and audited', async () => {
   const [, patient] = await clinic.pair();
   const stranger = await clinic.person('doctor');
