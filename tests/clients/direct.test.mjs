@@ -242,7 +242,7 @@ test('user_status_change tells who comes and who goes', async () => {
   assert.deepEqual(await online(), [{ userId: doctor.id, isOnline: false }]);
 });
 
-test('error: a message, to the caller alone, and the connection goes on', async () => {
+test('a refusal is an error event with a message, to the caller alone, and the connection goes on', async () => {
   const [doctor, patient] = await clinic.pair();
   const [mine, other, theirs] = [await patient.open(), await patient.open(), await doctor.open()];
   for (const broken of [null, 7, 'text', [], {}, { receiverId: 7 }, { receiverId: doctor.id, content: { $gt: '' } }, { receiverId: doctor.id, messageType: 'video', content: 'x' }]) {
