@@ -191,3 +191,30 @@ fn metrics_are_for_this_machine_and_for_bearers_of_the_token() {
         assert_eq!(got, want, "{peer:?} {proxied} {bearer:?} {config:?}");
     }
 }
+
+#[test]
+fn sessions_are_counted_by_what_carries_them() {
+    let metrics = Metrics::new();
+    metrics.sessions.opened("polling");
+    metrics.sessions.opened("polling");
+    metrics.sessions.opened("websocket");
+    metrics.sessions.upgraded();
+    metrics.sessions.closed("polling");
+    for (series, want) in [
+        (
+            r#"bedside_socketio_sessions_open{transport="polling"}"#,
+            0.0,
+        ),
+        (
+            r#"bedside_socketio_sessions_open{transport="websocket"}"#,
+            2.0,
+        ),
+        (
+            r#"bedside_socketio_sessions_opened_total{transport="polling"}"#,
+            2.0,
+        ),
+        ("bedside_socketio_upgrades_total", 1.0),
+    ] {
+        assert_eq!(value(&metrics, series), Some(want), "{series}");
+    }
+}

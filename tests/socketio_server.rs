@@ -81,6 +81,8 @@ struct Running {
 fn start() -> Running {
     let node = node();
     let parts = HttpParts {
+        shown: Arc::default(),
+        notify_room: Arc::new(|_, _| {}),
         node: node.clone(),
         version: "test",
         cors: Cors {

@@ -181,7 +181,7 @@ impl SessionActor {
     }
 
     /// The person is in the directory: says welcome and opens the gates.
-    fn welcome(&mut self) {
+    fn welcome(&mut self, ctx: &mut Context<Self>) {
         if self.outbox.is_closed() {
             // Cut while the person was written: nobody would ever take it off again.
             return;
@@ -213,6 +213,8 @@ impl SessionActor {
             .sessions
             .open(&self.caller.user_id, self.outbox.clone());
         self.shared.presence.opened(self.caller.user_id.clone());
+        // That the token is about to end could not be said before.
+        self.watch_token(ctx);
     }
 
     fn push(&self, event: Event) {
@@ -233,7 +235,7 @@ impl SessionActor {
         let wait_ms = if left_ms > EXPIRING_BEFORE_MS {
             left_ms - EXPIRING_BEFORE_MS
         } else {
-            if !self.is_expiring_told {
+            if self.is_welcomed && !self.is_expiring_told {
                 self.is_expiring_told = true;
                 self.push(Event::SessionExpiring(SessionExpiring {
                     token_expires_at: expires_at,
@@ -390,9 +392,13 @@ impl Actor for SessionActor {
         }
         let written = self.node.identity_written(&self.identity());
         match written {
-            None => self.welcome(),
+            None => self.welcome(ctx),
             // Who is welcomed can be found by others.
-            Some(written) => ctx.wait(written.into_actor(self).map(|(), actor, _| actor.welcome())),
+            Some(written) => ctx.wait(
+                written
+                    .into_actor(self)
+                    .map(|(), actor, ctx| actor.welcome(ctx)),
+            ),
         }
     }
 }

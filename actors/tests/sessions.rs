@@ -14,7 +14,7 @@ use bedside_actors::{
         liar::{Disk, Liar},
     },
 };
-use bedside_protocol::{CloseCode, ErrorCode, Role, Timestamp};
+use bedside_protocol::{CloseCode, ErrorCode, Event, EventFrame, Role, Timestamp};
 use common::*;
 use std::sync::Arc;
 
@@ -71,6 +71,29 @@ fn a_token_that_ran_out_answers_before_it_closes() {
         let error = doctor.ask(resume(&[])).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::TokenExpired);
         assert_eq!(doctor.close_code().await, CloseCode::TokenExpired);
+    });
+}
+
+#[test]
+fn the_welcome_is_first_also_when_the_token_is_about_to_end() {
+    run(async {
+        let clock = Arc::new(ManualClock::new(Timestamp::now()));
+        let node = Node::start(
+            config(),
+            Liar::new(&Disk::new()),
+            clock.clone(),
+            Arc::new(PlainIdentities),
+        );
+        // The second time the person is in the directory, so that nothing is waited for.
+        for _ in 0..2 {
+            let mut identity = identity("d", Role::Doctor);
+            identity.expires_at = Some(Timestamp::from_millis(clock.now().as_millis() + 30_000));
+            let mut doctor = Client::knock(&node, identity);
+            let expiring = |frame: &EventFrame| matches!(frame.event, Event::SessionExpiring(_));
+            doctor.wait_for(expiring).await;
+            let before = doctor.events.front().map(|frame| &frame.event);
+            assert!(matches!(before, Some(Event::SessionWelcome(_))));
+        }
     });
 }
 

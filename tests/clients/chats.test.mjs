@@ -60,7 +60,7 @@ test('join-chat: user-joined to the room, the one who joined too', async () => {
 
   // Who joins again is there once; what stands for a socket is not what could be guessed or used.
   mine.say('join-chat', { chatId, userId: doctor.id });
-  const again = await theirs.next('user-joined');
+  const again = await mine.next('user-joined');
   assert.equal(again.connectedUsers.length, 2);
   const shown = new Set(again.connectedUsers.map(({ socketId }) => socketId));
   assert.equal(shown.size, 2);

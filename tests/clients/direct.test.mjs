@@ -102,7 +102,7 @@ test('send_message to somebody without a relation is refused, and nothing is sto
   await mine.isRefused('send_message', { receiverId: patient.id, content: words(), messageType: 'text' }, 'forbidden', 'invalid_argument');
   await settled(mine, friend, doctor);
   assert.deepEqual(theirs.left('new_message'), []);
-  assert.deepEqual(await stranger.textsWith(patient), []);
+  assert.equal((await stranger.ask('GET', `/chat/conversations/${patient.id}`)).status, 403);
 });
 
 test('send_message in the name of somebody else is refused, and audited', async () => {
@@ -146,6 +146,18 @@ test('typing ends by itself after five seconds', async () => {
   assert.deepEqual(await theirs.next('typing_stopped'), { userId: patient.id });
   const lasted = Date.now() - begun;
   assert.ok(lasted > TYPING_TTL_MS - 500 && lasted < TYPING_TTL_MS + 3_000, `${lasted} ms`);
+});
+
+test('who only types shares a conversation from then on', async () => {
+  const [doctor, patient] = await clinic.pair();
+  const [mine, theirs] = [await patient.open(), await doctor.open()];
+  await mine.done('typing_start', { receiverId: doctor.id });
+  await theirs.next('typing_start');
+  await theirs.done('set_status', { status: 'busy' });
+  assert.deepEqual(await mine.next('user_status_change', ({ status }) => status === 'busy'), { userId: doctor.id, isOnline: true, status: 'busy' });
+  await mine.done('set_status', { status: 'away' });
+  assert.deepEqual(await theirs.next('user_status_change', ({ status }) => status === 'away'), { userId: patient.id, isOnline: true, status: 'away' });
+  for (const person of [doctor, patient]) assert.deepEqual((await person.get('/chat/conversations')).data, [], 'nothing is listed before there is a message');
 });
 
 test('typing at somebody without a relation is refused, and audited', async () => {
@@ -230,7 +242,7 @@ test('user_status_change tells who comes and who goes', async () => {
   assert.deepEqual(await online(), [{ userId: doctor.id, isOnline: false }]);
 });
 
-test('error: a message, to the caller alone, and the connection goes on', async () => {
+test('a refusal is an error event with a message, to the caller alone, and the connection goes on', async () => {
   const [doctor, patient] = await clinic.pair();
   const [mine, other, theirs] = [await patient.open(), await patient.open(), await doctor.open()];
   for (const broken of [null, 7, 'text', [], {}, { receiverId: 7 }, { receiverId: doctor.id, content: { $gt: '' } }, { receiverId: doctor.id, messageType: 'video', content: 'x' }]) {

@@ -33,8 +33,7 @@ export class Line {
 
   /** Another namespace on the same connection. */
   beside(namespace, options) {
-    const socket = this.socket.io.socket(namespace, options);
-    return new Line(socket.connect());
+    return new Line(this.socket.io.socket(namespace, options));
   }
 
   /** Waits until the server has let it in. */

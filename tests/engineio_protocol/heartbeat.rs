@@ -105,31 +105,37 @@ async fn who_never_polls_is_gone() {
 async fn messages_do_not_stand_for_an_answer() {
     let (_, mut socket) = open_websocket(strict_engine_io()).await;
     socket.say("4and").await;
-    loop {
-        match socket.next().await {
-            Incoming::Closed(_) => break,
-            // Each echo is the occasion to say something again.
-            Incoming::Text(text) if text == "4and" => socket.say("4and").await,
-            ping => assert_eq!(ping, Incoming::text("2")),
+    let speaks = async {
+        loop {
+            match socket.next().await {
+                Incoming::Closed(_) => break,
+                // Each echo is the occasion to say something again.
+                Incoming::Text(text) if text == "4and" => socket.say("4and").await,
+                ping => assert_eq!(ping, Incoming::text("2")),
+            }
         }
-    }
+    };
+    soon("the end of the session", speaks).await;
 }
 
 #[tokio::test]
 async fn messages_do_not_put_a_ping_off() {
     let (_, mut socket) = open_websocket(engine_io()).await;
     socket.say("4and").await;
-    let mut pings = 0;
-    while pings < 3 {
-        match socket.next().await {
-            Incoming::Text(text) if text == "2" => {
-                pings += 1;
-                socket.say("3").await;
+    let pings = async {
+        let mut pings = 0;
+        while pings < 3 {
+            match socket.next().await {
+                Incoming::Text(text) if text == "2" => {
+                    pings += 1;
+                    socket.say("3").await;
+                }
+                Incoming::Text(text) if text == "4and" => socket.say("4and").await,
+                other => panic!("{other:?}"),
             }
-            Incoming::Text(text) if text == "4and" => socket.say("4and").await,
-            other => panic!("{other:?}"),
         }
-    }
+    };
+    soon("three pings", pings).await;
 }
 
 #[tokio::test]

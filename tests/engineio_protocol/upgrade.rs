@@ -29,29 +29,42 @@ async fn a_session_goes_on_as_a_websocket() {
     assert_eq!(socket.next_past_pings().await, bytes);
 }
 
+/// How often a ping may have come first on a busy machine.
+const TRIES: usize = 5;
+
 #[tokio::test]
 async fn a_poll_that_waits_is_released_for_the_upgrade() {
-    let session = Session::open(engine_io()).await;
-    let mut poll = session.send_poll().await;
-    let mut socket = probed(&session).await;
-    // A ping may come first.
-    let mut answer = poll.answer().await.expect("an answer");
-    if answer.packets() == ["2"] {
-        session.post("3").await;
-        answer = session.poll().await;
+    for _ in 0..TRIES {
+        let session = Session::open(engine_io()).await;
+        let mut poll = session.send_poll().await;
+        let mut socket = probed(&session).await;
+        let answer = poll.answer().await.expect("an answer");
+        if answer.packets() == ["2"] {
+            continue;
+        }
+        assert_eq!(answer.packets(), ["6"]);
+        return arrives(&mut socket).await;
     }
-    assert_eq!(answer.packets(), ["6"]);
-    socket.say("5").await;
-    socket.say("4hello").await;
-    assert_eq!(socket.next_past_pings().await, Incoming::text("4hello"));
+    panic!("only pings release the poll");
 }
 
 #[tokio::test]
 async fn a_poll_during_the_upgrade_does_not_wait() {
-    let session = Session::open(engine_io()).await;
-    let mut socket = probed(&session).await;
-    let answer = session.poll().await;
-    assert!(["6", "2"].contains(&answer.text()), "{answer:?}");
+    for _ in 0..TRIES {
+        let session = Session::open(engine_io()).await;
+        let mut socket = probed(&session).await;
+        let answer = session.poll().await;
+        if answer.packets() == ["2"] {
+            continue;
+        }
+        assert_eq!(answer.packets(), ["6"]);
+        return arrives(&mut socket).await;
+    }
+    panic!("only pings release the poll");
+}
+
+/// The upgrade can be completed.
+async fn arrives(socket: &mut WebSocket) {
     socket.say("5").await;
     socket.say("4hello").await;
     assert_eq!(socket.next_past_pings().await, Incoming::text("4hello"));
@@ -72,6 +85,18 @@ async fn what_comes_during_the_upgrade_arrives_behind_it() {
         Incoming::text("4third"),
     ] {
         assert_eq!(socket.next_past_pings().await, expected);
+    }
+}
+
+/// Often, because the session is on its way from one thread to another meanwhile.
+#[tokio::test]
+async fn what_comes_right_behind_the_upgrade_may_be_large() {
+    let large = format!("4{}", "t".repeat(1_000));
+    for _ in 0..200 {
+        let session = Session::open(engine_io()).await;
+        let mut socket = upgrade(&session).await;
+        socket.say(&large).await;
+        assert_eq!(socket.next_past_pings().await, Incoming::text(&large));
     }
 }
 

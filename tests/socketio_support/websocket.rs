@@ -122,12 +122,16 @@ impl WebSocket {
     /// What came before the end, and the end's code.
     pub(crate) async fn until_closed(&mut self) -> (Vec<Incoming>, Option<u16>) {
         let mut before = Vec::new();
-        loop {
-            match self.next().await {
-                Incoming::Closed(code) => return (before, code),
-                message => before.push(message),
+        let end = async {
+            loop {
+                match self.next().await {
+                    Incoming::Closed(code) => return code,
+                    message => before.push(message),
+                }
             }
-        }
+        };
+        let code = soon("the end of a WebSocket", end).await;
+        (before, code)
     }
 }
 

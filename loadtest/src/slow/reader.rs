@@ -63,7 +63,15 @@ pub(super) async fn resume(peer: &mut Peer, team: &Team, log: &mut Log) -> Outco
         }))
         .await?;
     let mut is_reset = false;
-    for (_, frame) in std::mem::take(&mut peer.events) {
+    let frames = std::mem::take(&mut peer.events);
+    let first = frames.iter().position(|(_, frame)| is_replay(frame, team));
+    for (at, (_, frame)) in frames.into_iter().enumerate() {
+        // What comes live before the server has read where this reader is may lie ahead; the
+        // replay holds it as well.
+        let is_before = first.is_some_and(|first| at < first);
+        if is_before && frame.seq.is_some_and(|seq| seq > log.len() as u64 + 1) {
+            continue;
+        }
         is_reset |= matches!(frame.event, Event::SyncReset(_));
         take(log, team, frame)?;
     }
@@ -80,6 +88,11 @@ pub(super) async fn resume(peer: &mut Peer, team: &Team, log: &mut Log) -> Outco
         }
     }
     Ok(())
+}
+
+fn is_replay(frame: &EventFrame, team: &Team) -> bool {
+    frame.conversation_id == Some(team.id)
+        && matches!(frame.event, Event::SyncReset(_) | Event::SyncBatch(_))
 }
 
 /// Takes in what a frame says about the team's conversation.

@@ -206,10 +206,6 @@ impl<D: Dialect> ClinicPeer<D> {
         event: &Arc<SharedEvent>,
         out: &mut Out<'_, '_>,
     ) -> Result<(), Missing> {
-        if let Event::SessionWelcome(_) = event.frame().event {
-            self.open();
-            return Ok(());
-        }
         self.dialect.show(&mut self.client, event, out)
     }
 
@@ -257,11 +253,9 @@ impl<D: Dialect> Peer for ClinicPeer<D> {
             if std::task::ready!(self.poll_items(cx)).is_none() {
                 break;
             }
-            // The welcome is always the first.
-            if let Some(Item::Event(event)) = self.items.front()
-                && let Event::SessionWelcome(_) = event.frame().event
-            {
-                self.items.pop_front();
+            // Before it comes no more than that the token is about to run out.
+            if let Some(at) = self.items.iter().position(is_welcome) {
+                self.items.remove(at);
                 self.open();
             }
         }
@@ -344,6 +338,10 @@ impl<D: Dialect> Drop for ClinicPeer<D> {
     fn drop(&mut self) {
         self.dialect.closed(&self.client);
     }
+}
+
+fn is_welcome(item: &Item) -> bool {
+    matches!(item, Item::Event(event) if matches!(event.frame().event, Event::SessionWelcome(_)))
 }
 
 /// How a client is told of the end of its session: who comes back must need no new token.

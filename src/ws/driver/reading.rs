@@ -95,11 +95,12 @@ where
                 at = input.len();
                 break 0;
             };
-            self.parser
-                .set_message_bytes_max(dialect.message_bytes_max());
             if dialect.poll_ready(cx).is_pending() {
                 break 0;
             }
+            // Only now, because what made it ready may have changed what it takes.
+            self.parser
+                .set_message_bytes_max(dialect.message_bytes_max());
             let (consumed, step) = match self.parser.next(&mut input[at..]) {
                 Ok(Parsed::Incomplete { needed }) => break needed,
                 Ok(Parsed::Fragment { consumed }) => (consumed, Step::Next),

@@ -151,6 +151,11 @@ async fn make_conversation(
     caller: &Caller,
     other: UserId,
 ) -> Result<ConversationId, CommandError> {
+    // As no socket's doing, so that this one hears of it, too, and watches the other one.
+    let caller = Caller {
+        origin: None,
+        ..caller.clone()
+    };
     let create = ConversationCreate {
         kind: ConversationKind::Direct,
         member_ids: vec![other],
@@ -158,7 +163,7 @@ async fn make_conversation(
         patient_id: None,
     };
     let create = Command::ConversationCreate(create);
-    match hall.node.execute(caller.clone(), create).await? {
+    match hall.node.execute(caller, create).await? {
         Reply::Conversation(made) => Ok(made.conversation.conversation_id),
         _ => Err(CommandError::unavailable("no conversation was made", 0)),
     }
