@@ -317,3 +317,26 @@ fn pair<'a>(
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bedside_actors::ports::store::memory::MemoryStore;
+
+    #[tokio::test]
+    async fn questions_of_clients_that_are_gone_do_not_pile_up() {
+        let store = Arc::new(MemoryStore::new());
+        let faces = Arc::new(Faces::new(store, Arc::default()));
+        let id = ConversationId::new();
+        let never = || std::future::pending().boxed();
+        let waited_for = faces.once(Question::Facts(id), |_| never());
+        for seq in 0..10_000 {
+            drop(faces.once(Question::Last(id, seq), |_| never()));
+        }
+        let flights = faces.flights.lock();
+        assert!(flights.len() < 100, "{}", flights.len());
+        assert!(flights.contains_key(&Question::Facts(id)));
+        drop(flights);
+        drop(waited_for);
+    }
+}
