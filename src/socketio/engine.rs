@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A session that opens on a WebSocket lives in that socket's task and nowhere else. One that
-//! polls has a task of its own and an entry in the [registry], which the workers
+//! polls has a task of its own and an entry in the registry, which the workers
 //! share; when a WebSocket takes it, it moves to that socket's task with all that waits.
 
 mod config;
