@@ -5,8 +5,9 @@ use bedside_protocol::{
 };
 use std::{collections::HashMap, fmt};
 
-/// Commands of one client that wait for their answers. With so many it is not read.
-pub(super) const ASKED_MAX: usize = 512;
+/// Commands of one client that wait for their answers. With so many it is not read: their answers
+/// and events have room in its outbox.
+pub(super) const ASKED_MAX: usize = 128;
 
 /// A command on its way.
 #[derive(Clone, Debug)]
