@@ -13,7 +13,7 @@
 mod item;
 mod weight;
 
-pub use item::{Ambient, Item};
+pub use item::{Ambient, Item, Unwatched};
 
 use bedside_protocol::{
     CloseCode, CommandError, ConversationId, EventFrame, Reply, Roles, SessionId, limits,

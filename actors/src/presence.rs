@@ -18,13 +18,16 @@ use std::{
 
 use crate::{
     node::Shared,
-    outbox::{Outbox, SharedEvent},
+    outbox::{Outbox, SharedEvent, Unwatched},
     ports::store::StoreResult,
     supervision::{self, Recover},
 };
 
 /// A closed last socket counts as open for so long: a reconnect is not seen by others.
 pub(crate) const OFFLINE_AFTER: Duration = Duration::from_secs(10);
+
+/// What a note of it weighs in an outbox.
+const UNWATCHED_BYTES: usize = 64;
 
 const MAILBOX_MAX: usize = 65_536;
 
@@ -217,12 +220,22 @@ impl PresenceTable {
     }
 
     /// Ends what two people watch of each other, when a relation that it may rest on ends. They
-    /// may ask again, and are then checked again.
+    /// may ask again, and are then checked again; raw outboxes are told so.
     pub(crate) fn unwatch_pair(&self, a: &UserId, b: &UserId) {
         let mut table = self.table.lock();
         for (watched, watcher) in [(a, b), (b, a)] {
             if let Some(entry) = table.entries.get_mut(watched) {
-                entry.watchers.retain(|w| w.user_id != *watcher);
+                entry.watchers.retain(|w| {
+                    let ends = w.user_id == *watcher;
+                    if ends
+                        && w.via.is_none()
+                        && let Some(outbox) = w.outbox.upgrade()
+                    {
+                        let note = Arc::new(Unwatched(watched.clone()));
+                        outbox.note(note, UNWATCHED_BYTES, false);
+                    }
+                    !ends
+                });
             }
         }
     }

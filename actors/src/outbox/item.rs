@@ -1,6 +1,6 @@
 //! What transports take out of a raw outbox, and what they ask for.
 
-use bedside_protocol::{CommandError, Reply};
+use bedside_protocol::{CommandError, Reply, UserId};
 use bytes::Bytes;
 use std::{any::Any, fmt, sync::Arc};
 
@@ -18,9 +18,15 @@ pub enum Item {
     Reply(u64, Box<Reply>),
     /// The answer to a command that was refused.
     Error(Option<u64>, Box<CommandError>),
-    /// Something between sockets of one transport, which alone knows what it is.
+    /// [`Unwatched`], or something between sockets of one transport, which alone knows what it
+    /// is.
     Note(Arc<dyn Any + Send + Sync>),
 }
+
+/// A note: a relation to this person was written, so their presence is not watched any more.
+/// Who may still see it has to ask again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwatched(pub UserId);
 
 impl fmt::Debug for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

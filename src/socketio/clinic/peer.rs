@@ -1,7 +1,7 @@
 //! One client in one namespace, as the transport sees it.
 
-use bedside_actors::outbox::{Ambient, Drained, Item, SharedEvent};
-use bedside_protocol::{CloseCode, CommandError, Event, Reply};
+use bedside_actors::outbox::{Ambient, Drained, Item, SharedEvent, Unwatched};
+use bedside_protocol::{CloseCode, CommandError, Event, Reply, UserId};
 use futures_util::future::FutureExt as _;
 use std::{
     any::Any,
@@ -65,6 +65,12 @@ pub(super) trait Dialect: Send + 'static {
 
     /// What waited when it was asked for is through.
     fn marked(&mut self) {}
+
+    /// Somebody's presence is not watched any more, though it may be again. Errors: as for
+    /// [`Self::show`].
+    fn unwatched(&mut self, _client: &mut Client, _user_id: &UserId) -> Result<(), Missing> {
+        Ok(())
+    }
 
     /// Shows an event. Errors: what has to be found out first; then it is called again.
     fn show(
@@ -224,6 +230,9 @@ impl<D: Dialect> ClinicPeer<D> {
         if let Some(event) = note.downcast_ref::<RoomEvent>() {
             self.dialect.show_room(event, out);
             return Ok(());
+        }
+        if let Some(Unwatched(user_id)) = note.downcast_ref() {
+            return self.dialect.unwatched(&mut self.client, user_id);
         }
         match note.downcast_ref::<Note>() {
             Some(Note::Answer(ack, answer)) => out.answer(Some(*ack), answer),

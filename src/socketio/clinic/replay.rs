@@ -110,7 +110,7 @@ impl Track {
         let start = match known {
             Some(position) => position,
             // It came up since the client was first here, and was never shown to it.
-            None if row.created_at >= self.since => 0,
+            None if row.created_at > self.since => 0,
             None => row.me.delivered_up_to_seq,
         };
         start.max(first)

@@ -191,6 +191,10 @@ impl Dialect for Root {
         self.missed.marked();
     }
 
+    fn unwatched(&mut self, client: &mut Client, _user_id: &UserId) -> Result<(), Missing> {
+        self.watch.renew(client)
+    }
+
     fn show(
         &mut self,
         client: &mut Client,

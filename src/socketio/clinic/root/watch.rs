@@ -93,6 +93,18 @@ impl Watch {
             .len()
             .saturating_sub(limits::PRESENCE_WATCH_MAX);
         self.watched.drain(..too_many);
+        Err(self.ask(client))
+    }
+
+    /// Asks for all of them anew. Errors: that is to be done first.
+    pub(super) fn renew(&self, client: &Client) -> Result<(), Missing> {
+        match &client.found {
+            Some(Found::Watched(_)) => Ok(()),
+            _ => Err(self.ask(client)),
+        }
+    }
+
+    fn ask(&self, client: &Client) -> Missing {
         let (hall, caller) = (Arc::clone(&client.hall), client.caller.clone());
         let watched = self.watched.clone();
         let watch = async move {
@@ -100,7 +112,7 @@ impl Watch {
             // Who cannot be watched now may be when they next write.
             Found::Watched(presences.unwrap_or_default())
         };
-        Err(watch.boxed())
+        watch.boxed()
     }
 }
 
