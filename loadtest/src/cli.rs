@@ -161,14 +161,16 @@ pub(super) struct SocketioArgs {
     #[arg(long, default_value_t = 5_000)]
     pub(super) idle: usize,
     /// So many rooms of so many clients, with so many sends open in all; may be repeated
-    #[arg(long, value_name = "LOAD", default_values = ["256x2:256", "20x50:40", "1x1000:16"])]
+    #[arg(long, value_name = "LOAD", default_values = [
+        "512x2:128", "512x2:1024", "20x50:40", "20x50:1000", "1x1000:8", "1x1000:64",
+    ])]
     pub(super) rooms: Vec<RoomLoad>,
     /// How often to measure each server
     #[arg(long, default_value_t = 3)]
     pub(super) rounds: usize,
-    /// Measure this one alone
-    #[arg(long, value_name = "bedside|node")]
-    pub(super) only: Option<Contender>,
+    /// What to measure: bedside, memory (Bedside with its store in memory), node; may be repeated
+    #[arg(long, value_name = "SERVER", default_values = ["bedside", "memory", "node"])]
+    pub(super) contender: Vec<Contender>,
     /// Bytes of a text
     #[arg(long, default_value_t = 100)]
     pub(super) text_bytes: usize,

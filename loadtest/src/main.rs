@@ -173,7 +173,7 @@ async fn socketio(args: SocketioArgs) -> Outcome<socketio::Results> {
         idle: args.idle,
         loads: args.rooms,
         rounds: args.rounds,
-        only: args.only,
+        contenders: args.contender,
         text_bytes: args.text_bytes,
         measure: Duration::from_secs_f64(args.seconds),
         warm_up: Duration::from_secs_f64(args.warm_up),

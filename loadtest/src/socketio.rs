@@ -40,6 +40,8 @@ const SETTLE: Duration = Duration::from_secs(5);
 pub enum Contender {
     /// Bedside, storing each message durably.
     Bedside,
+    /// Bedside with its store in memory, to tell what storing costs.
+    Memory,
     /// Node's socket.io, storing nothing.
     Node,
 }
@@ -50,6 +52,7 @@ impl Contender {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bedside => "Bedside",
+            Self::Memory => "in memory",
             Self::Node => "socket.io",
         }
     }
@@ -60,8 +63,9 @@ impl std::str::FromStr for Contender {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "bedside" => Ok(Self::Bedside),
+            "memory" => Ok(Self::Memory),
             "node" => Ok(Self::Node),
-            _ => Err("either bedside or node".to_owned()),
+            _ => Err("bedside, memory or node".to_owned()),
         }
     }
 }
@@ -111,8 +115,8 @@ pub struct Plan {
     pub loads: Vec<RoomLoad>,
     /// How often all of it.
     pub rounds: usize,
-    /// With this server alone; none for both.
-    pub only: Option<Contender>,
+    /// What is compared.
+    pub contenders: Vec<Contender>,
     /// Bytes of a text.
     pub text_bytes: usize,
     /// How long each load is measured.
@@ -121,7 +125,7 @@ pub struct Plan {
     pub warm_up: Duration,
 }
 
-/// Runs the plan, round by round with one server and then the other.
+/// Runs the plan, round by round with one server after the other.
 ///
 /// # Errors
 /// When it cannot be run. What a server did wrong is in [`Results::problems`] instead.
@@ -134,23 +138,26 @@ pub async fn run(
 ) -> Outcome<Results> {
     let mut results = Results::default();
     for round in 1..=plan.rounds {
-        let mut contenders = [(Contender::Bedside, bedside), (Contender::Node, node)];
+        let mut contenders = plan.contenders.clone();
         if round % 2 == 0 {
             contenders.reverse();
         }
-        for (contender, recipe) in contenders {
-            if plan.only.is_some_and(|only| only != contender) {
-                continue;
-            }
-            if plan.idle > 0 {
-                let (dir, server) = start(recipe, data_parent).await?;
+        for contender in contenders {
+            let recipe = match contender {
+                Contender::Bedside => bedside.clone(),
+                Contender::Memory => in_memory(bedside),
+                Contender::Node => node.clone(),
+            };
+            // Where messages would be stored makes no difference to those who send none.
+            if plan.idle > 0 && contender != Contender::Memory {
+                let (dir, server) = start(&recipe, data_parent).await?;
                 let done = idle(plan, contender, round, &server, &mut results.problems).await;
                 let figures = with_log(done, &dir)?;
                 say(&figures.line());
                 results.idle.push(figures);
             }
             for load in &plan.loads {
-                let (dir, server) = start(recipe, data_parent).await?;
+                let (dir, server) = start(&recipe, data_parent).await?;
                 let problems = &mut results.problems;
                 let done = busy(plan, load, contender, round, &server, problems).await;
                 let figures = with_log(done, &dir)?;
@@ -160,6 +167,13 @@ pub async fn run(
         }
     }
     Ok(results)
+}
+
+fn in_memory(bedside: &Recipe) -> Recipe {
+    let mut recipe = bedside.clone();
+    let setting = ("BEDSIDE_STORE".to_owned(), "memory".to_owned());
+    recipe.env.push(setting);
+    recipe
 }
 
 async fn start(recipe: &Recipe, data_parent: Option<&Path>) -> Outcome<(DataDir, Server)> {

@@ -44,6 +44,7 @@ export class Clinic {
     await this.server.stop();
     const log = this.server.log();
     assert.ok(!log.includes(PHI), 'no text of a patient is in the log');
+    assert.ok(!/eyJ[\w-]{10}/.test(log), 'no token is in the log');
     assert.ok(!/panicked/.test(log), `nothing panicked:\n${log}`);
   }
 

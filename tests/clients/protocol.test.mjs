@@ -26,6 +26,18 @@ async function talk(options = {}) {
   return { doctor, patient, mine: await patient.open('/', options), theirs: await doctor.open('/', options) };
 }
 
+// First, since such entries are limited a minute and address.
+test('who is not let in is in the audit log, without the token', async () => {
+  const before = (await clinic.audit()).length;
+  const token = mint('another key, as long as a key has to be', { sub: 'p1', role: 'patient' });
+  for (const namespace of NAMESPACES) await clinic.line(namespace, { auth: { token } }).refusal();
+  const entries = await until(async () => {
+    const refusals = (await clinic.audit()).slice(before).filter(({ action }) => action === 'connect.refused');
+    return refusals.length > 0 && refusals;
+  }, 'the audit log tells of it', 3_000);
+  for (const entry of entries) assert.ok(!JSON.stringify(entry).includes(token.slice(0, 20)) && entry.actor === null, JSON.stringify(entry));
+});
+
 test('a bad token is answered with unauthorized, in every namespace and on every transport', async () => {
   const person = await clinic.person('patient');
   const past = Math.floor(Date.now() / 1000) - 60;

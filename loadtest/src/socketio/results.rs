@@ -112,7 +112,8 @@ impl Results {
     #[must_use]
     pub fn tables(&self) -> String {
         let mut out = String::from(
-            "| what | Bedside | socket.io | Bedside / socket.io | aim |\n|---|---|---|---|---|\n",
+            "| what | Bedside | in memory | socket.io | Bedside / socket.io | in memory / socket.io | aim |\n\
+             |---|---|---|---|---|---|---|\n",
         );
         if let Some(first) = self.idle.first() {
             let of = |contender| {
@@ -167,17 +168,20 @@ fn row(
     digits: usize,
     aim: &str,
 ) {
-    let (ours, theirs) = (of(Contender::Bedside), of(Contender::Node));
+    let all = [Contender::Bedside, Contender::Memory, Contender::Node].map(of);
+    let [bedside, memory, node] = all;
+    let ratio = |ours: Option<f64>| ours.zip(node).map(|(ours, node)| ours / node);
     let shown = |value: Option<f64>, digits: usize| {
         value.map_or("-".to_owned(), |value| format!("{value:.digits$}"))
     };
-    let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
     writeln!(
         out,
-        "| {what} | {} | {} | {} | {aim} |",
-        shown(ours, digits),
-        shown(theirs, digits),
-        shown(ratio, 2),
+        "| {what} | {} | {} | {} | {} | {} | {aim} |",
+        shown(bedside, digits),
+        shown(memory, digits),
+        shown(node, digits),
+        shown(ratio(bedside), 2),
+        shown(ratio(memory), 2),
     )
     .expect("written, because a String takes everything");
 }
@@ -215,7 +219,10 @@ mod tests {
             .last()
             .unwrap_or_default()
             .to_owned();
-        assert!(row.ends_with("| 30 | 2 | 15.00 | at least 8 |"), "{row}");
+        assert!(
+            row.ends_with("| 30 | - | 2 | 15.00 | - | at least 8 |"),
+            "{row}"
+        );
         assert!(results.busy_harness().is_empty());
     }
 }

@@ -33,8 +33,8 @@ impl Hall {
                 users: people(load),
                 chats: (0..load.rooms).map(|room| format!("room-{room}")).collect(),
             }),
-            Contender::Bedside if load.is_direct() => pairs(server, load).await,
-            Contender::Bedside => teams(server, load).await,
+            Contender::Bedside | Contender::Memory if load.is_direct() => pairs(server, load).await,
+            Contender::Bedside | Contender::Memory => teams(server, load).await,
         }
     }
 }
