@@ -15,6 +15,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::{
+    cell::RefCell,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -24,7 +25,7 @@ use super::{
     audit::{self, Entry},
     budget::Budget,
     delivery::Delivery,
-    faces::Learning,
+    faces::{Facts, Learning},
     hall::Hall,
     input::{Impostor, Input},
 };
@@ -88,6 +89,9 @@ pub(super) struct Client {
     pub(super) outbox: Arc<Outbox>,
     pub(super) asked: AskedTable,
     pub(super) delivery: Delivery,
+    /// The conversation of the last event, which is likely that of the next one: saves a look at
+    /// what all share.
+    pub(super) near: RefCell<Option<(ConversationId, Option<Arc<Facts>>)>>,
     /// For the item at the front.
     pub(super) found: Option<Found>,
     handle: Arc<SessionHandle>,
@@ -124,6 +128,7 @@ impl Client {
             outbox,
             asked: AskedTable::default(),
             delivery: Delivery::default(),
+            near: RefCell::default(),
             found: None,
             handle: Arc::new(handle),
             audits: Budget::per_minute(audit::PER_CLIENT_A_MINUTE),

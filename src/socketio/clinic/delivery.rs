@@ -13,16 +13,24 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How often receipts are sent, at most.
 const EVERY: Duration = Duration::from_secs(1);
+/// Room that an idle client keeps.
+const KEPT_MAX: usize = 4;
 /// Receipts that are sent at once; the rest waits for the next time.
 const AT_ONCE: usize = 16;
 
 type Place = (ConversationId, u64);
 
+/// A message on its way out.
+struct Taken {
+    place: Place,
+    is_direct: bool,
+}
+
 /// What one client was sent of messages of others.
 #[derive(Default)]
 pub(super) struct Delivery {
     /// Taken out, and perhaps not written yet.
-    taken: Vec<Place>,
+    taken: Vec<Taken>,
     /// Written.
     written: Vec<Place>,
     /// Received.
@@ -33,16 +41,22 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// This message is on its way out.
-    pub(super) fn taken(&mut self, id: ConversationId, seq: u64) {
-        raise(&mut self.taken, (id, seq));
+    pub(super) fn taken(&mut self, place: Place, is_direct: bool) {
+        match self.taken.last_mut() {
+            Some(last) if last.place.0 == place.0 => last.place.1 = place.1.max(last.place.1),
+            _ => self.taken.push(Taken { place, is_direct }),
+        }
     }
 
-    /// All that was taken is written: what that was.
-    pub(super) fn written(&mut self, mut note: impl FnMut(ConversationId, u64)) {
-        for (id, seq) in std::mem::take(&mut self.taken) {
-            note(id, seq);
-            raise(&mut self.written, (id, seq));
+    /// All that was taken is written; `note` is told what that was of direct conversations.
+    pub(super) fn written(&mut self, mut note: impl FnMut(Place)) {
+        for Taken { place, is_direct } in self.taken.drain(..) {
+            if is_direct {
+                note(place);
+            }
+            raise(&mut self.written, place);
         }
+        self.taken.shrink_to(KEPT_MAX);
     }
 
     /// Something came from the client.
@@ -91,25 +105,27 @@ mod tests {
     }
 
     fn send(delivery: &mut Delivery, place: Place) {
-        delivery.taken(place.0, place.1);
-        delivery.written(|_, _| {});
+        delivery.taken(place, true);
+        delivery.written(|_| {});
         delivery.heard();
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_counts_when_it_was_written_and_something_came_after() {
         let (mut delivery, id) = (Delivery::default(), ConversationId::new());
-        delivery.taken(id, 1);
+        let group = ConversationId::new();
+        delivery.taken((id, 1), true);
         delivery.heard();
         assert_eq!(due(&mut delivery), None, "not written");
         let mut noted = Vec::new();
-        delivery.taken(id, 2);
-        delivery.written(|id, seq| noted.push((id, seq)));
-        assert_eq!(noted, [(id, 2)]);
+        delivery.taken((id, 2), true);
+        delivery.taken((group, 7), false);
+        delivery.written(|place| noted.push(place));
+        assert_eq!(noted, [(id, 2)], "groups are not");
         assert_eq!(due(&mut delivery), None, "nothing heard since");
-        delivery.taken(id, 3);
+        delivery.taken((id, 3), true);
         delivery.heard();
-        assert_eq!(due(&mut delivery), Some(vec![(id, 2)]));
+        assert_eq!(due(&mut delivery), Some(vec![(id, 2), (group, 7)]));
         assert_eq!(due(&mut delivery), None);
     }
 

@@ -54,10 +54,16 @@ pub(super) fn facts(
     id: ConversationId,
     seq: Option<u64>,
 ) -> Result<Option<Arc<Facts>>, Missing> {
+    if let Some((near, facts)) = &*client.near.borrow()
+        && *near == id
+    {
+        return Ok(facts.clone());
+    }
     let faces = &client.hall.faces;
-    faces
-        .facts(id)
-        .ok_or_else(|| learn(faces.learn_facts(id, seq)))
+    let facts = faces.facts(id);
+    let facts = facts.ok_or_else(|| learn(faces.learn_facts(id, seq)))?;
+    *client.near.borrow_mut() = Some((id, facts.clone()));
+    Ok(facts)
 }
 
 /// The last of the messages that somebody has newly read; none when they have not, or only what

@@ -155,15 +155,19 @@ impl Messages {
         if !chat::is_visible(message) {
             return Ok(());
         }
-        client.hall.faces.note_message(id, seq, message.message_id);
-        out.emit_shared(event, Slot::Messages, "new-message", || NewMessage {
-            consultation_id: consultation_id.into(),
-            message: &message.text,
-            sender_id: SeedId::from(sender_id),
-            timestamp: message.created_at,
+        out.emit_shared(event, Slot::Messages, "new-message", || {
+            // Once for all, too.
+            let faces = &client.hall.faces;
+            faces.note_message(id, seq, message.message_id);
+            NewMessage {
+                consultation_id: consultation_id.into(),
+                message: &message.text,
+                sender_id: SeedId::from(sender_id),
+                timestamp: message.created_at,
+            }
         });
         if sender_id != client.me() {
-            client.delivery.taken(id, seq);
+            client.delivery.taken(place, false);
         }
         Ok(())
     }

@@ -22,6 +22,9 @@ use crate::socketio::application::{ClientEvent, End, Packets, Peer, PeerOutput};
 /// Items taken out of the outbox at once, so that most of what waits does so within its bounds.
 const ITEMS_AT_ONCE: usize = 64;
 
+/// Room for them that a client keeps.
+const ITEMS_KEPT: usize = 8;
+
 /// Fields that name who does something.
 pub(super) const WHO: &[&str] = &["senderId", "userId", "initiatedBy"];
 
@@ -157,6 +160,10 @@ impl<D: Dialect> ClinicPeer<D> {
                 self.missing = None;
             }
             let Some(item) = self.items.pop_front() else {
+                if self.items.capacity() > ITEMS_KEPT {
+                    // An idle client keeps no room for a burst long past.
+                    self.items = VecDeque::new();
+                }
                 return Poll::Ready(());
             };
             match self.show(&item, out) {
@@ -335,7 +342,7 @@ impl<D: Dialect> Peer for ClinicPeer<D> {
             delivery,
             ..
         } = &mut self.client;
-        delivery.written(|id, seq| hall.shown.note(&caller.user_id, id, seq));
+        delivery.written(|(id, seq)| hall.shown.note(&caller.user_id, id, seq));
     }
 
     fn heard(&mut self) {

@@ -71,7 +71,8 @@ impl Root {
             is_shown |= self.chats.show_message(client, event, place, message, out);
         }
         if is_shown && !is_own {
-            client.delivery.taken(id, seq);
+            let is_direct = facts.kind == ConversationKind::Direct;
+            client.delivery.taken(place, is_direct);
         }
         Ok(())
     }

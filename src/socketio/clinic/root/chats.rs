@@ -358,8 +358,10 @@ impl Chats {
         if !self.joined.contains(&id) || message.deleted_at.is_some() {
             return false;
         }
-        client.hall.faces.note_message(id, seq, message.message_id);
         out.emit_shared(event, Slot::Chats, "message-received", || {
+            // Once for all, too.
+            let faces = &client.hall.faces;
+            faces.note_message(id, seq, message.message_id);
             ChatMessage::new(id, message.clone(), false)
         });
         true
