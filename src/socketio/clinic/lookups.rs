@@ -62,7 +62,10 @@ pub(super) fn facts(
     let faces = &client.hall.faces;
     let facts = faces.facts(id);
     let facts = facts.ok_or_else(|| learn(faces.learn_facts(id, seq)))?;
-    *client.near.borrow_mut() = Some((id, facts.clone()));
+    // That there is nothing may change, so it is asked for again.
+    if facts.is_some() {
+        *client.near.borrow_mut() = Some((id, facts.clone()));
+    }
     Ok(facts)
 }
 
