@@ -56,7 +56,7 @@ async fn systems_and_people_without_a_role_are_not_let_in() {
     let ward = Ward::open();
     for (token, id) in [("service:s1", "s1"), ("chef:c1", "c1")] {
         let refused = ward.dial("/messages", json!({"token": token})).await.err();
-        let wanted = json!({"message": "forbidden", "data": {"code": "forbidden"}});
+        let wanted = json!({"message": "unauthorized", "data": {"code": "forbidden"}});
         assert_eq!(refused, Some(wanted));
         ward.until("it is written down", || ward.audited(id).len() == 1)
             .await;
@@ -69,7 +69,7 @@ async fn whoever_says_to_be_somebody_else_is_not_let_in() {
     for claimed in [json!("p1"), json!(7), json!({"id": "p2"})] {
         let auth = json!({"token": "patient:p2", "userId": claimed});
         let refused = ward.dial("/notifications", auth).await.err();
-        assert_eq!(refused.expect("is refused")["message"], "forbidden");
+        assert_eq!(refused.expect("is refused")["message"], "unauthorized");
     }
     ward.until("it is written down", || ward.audited("p2").len() == 3)
         .await;
