@@ -7,6 +7,7 @@
 //! the members' [`sessions`].
 
 pub mod caller;
+pub mod cluster;
 mod consultation;
 pub mod conversation;
 pub mod counters;

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::{
     caller::{Caller, Responder},
+    cluster::Cluster,
     consultation::Rooms,
     conversation::{Act, Ask},
     directory::Directory,
@@ -73,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) presence: PresenceTable,
     pub(crate) rooms: Rooms,
+    pub(crate) cluster: Option<Arc<Cluster>>,
 }
 
 impl fmt::Debug for Shared {
@@ -98,6 +100,18 @@ impl Node {
         clock: Arc<dyn Clock>,
         identities: Arc<dyn Identities>,
     ) -> Arc<Self> {
+        Self::start_in(config, store, clock, identities, None)
+    }
+
+    /// The same, as part of a cluster.
+    #[must_use]
+    pub fn start_in(
+        config: NodeConfig,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        identities: Arc<dyn Identities>,
+        cluster: Option<Arc<Cluster>>,
+    ) -> Arc<Self> {
         let arbiters: Vec<_> = (0..config.arbiters.max(1))
             .map(|_| Arbiter::new().handle())
             .collect();
@@ -111,6 +125,7 @@ impl Node {
             subscriptions: Subscriptions::default(),
             presence: PresenceTable::default(),
             rooms: Rooms::default(),
+            cluster,
         });
         shared.directory.connect(&shared);
         shared.presence.connect(&shared, &arbiters);
@@ -229,6 +244,12 @@ impl Node {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
+    }
+
+    /// This node's part in a cluster, if it is in one.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.shared.cluster.as_ref()
     }
 
     /// What time it is.

@@ -1,5 +1,6 @@
 //! What the actors need of the world, as traits. Adapters live in the `bedside` crate.
 
+pub mod bus;
 pub mod clock;
 pub mod identity;
 pub mod store;

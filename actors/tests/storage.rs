@@ -36,13 +36,15 @@ fn what_was_stored_in_a_crash_loop_is_shown_without_another_command() {
         for _ in 0..5 {
             patient.ask(say(id, "boom")).await.unwrap_err();
         }
+        // The load after the last restart must not be what is held.
+        patient.say(id, "loaded").await.unwrap();
         // Stored, but the last panic comes before its commit.
         liar.hold();
         let stored = patient.post(say(id, "stored"));
         patient.ask(say(id, "boom")).await.unwrap_err();
         assert!(patient.answer(stored).await.is_err());
         liar.release();
-        assert_eq!(seqs(&doctor.see(id, 2).await), [1, 2]);
+        assert_eq!(seqs(&doctor.see(id, 3).await), [1, 2, 3]);
     });
 }
 

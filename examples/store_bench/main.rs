@@ -23,7 +23,7 @@ mod raw;
 
 use bedside::adapters::sqlite::{Options, SqliteStore};
 use bedside_actors::ports::store::{
-    Append, AppendBody, AppendSink, Appended, ConversationKey, Store,
+    Append, AppendBody, AppendSink, Appended, Attempt, ConversationKey, Store,
 };
 use bedside_protocol::{
     ClientMsgId, ConversationId, Message, MessageId, MessageType, Timestamp, UserId,
@@ -357,6 +357,7 @@ fn store(setup: &Setup) -> Result<()> {
             conversation_id: target.id,
             key: ConversationKey(target.key),
             seq: target.seq,
+            attempt: Attempt::next(),
             at,
             by: Some(sender.clone()),
             ord: target.seq,

@@ -115,6 +115,58 @@ uuid_id!(
     NotificationId
 );
 
+/// One server of a cluster: 1 to 63 characters of a-z, 0-9 and `-`, chosen by its operator.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(Arc<str>);
+
+impl NodeId {
+    /// The longest name, in bytes.
+    pub const BYTES_MAX: usize = 63;
+
+    /// The node of this name.
+    ///
+    /// # Errors
+    /// When it is empty, too long, or has other characters.
+    pub fn new(text: &str) -> Result<Self, InvalidId> {
+        let is_good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+        if text.is_empty() || text.len() > Self::BYTES_MAX || !text.bytes().all(is_good) {
+            return Err(InvalidId("a node's name has 1 to 63 of a-z, 0-9 and -"));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for NodeId {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for NodeId {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+        Self::new(&text).map_err(D::Error::custom)
+    }
+}
+
 /// One consultation: a number up to 2^53 - 1, so that clients in JavaScript may keep it as one,
 /// and time-ordered. A decimal string on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

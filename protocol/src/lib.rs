@@ -31,7 +31,8 @@ pub use conversation::{
 pub use error::{CommandError, ErrorCode};
 pub use event::{Event, EventFrame, LoggedEvent};
 pub use ids::{
-    ClientMsgId, ConsultationId, ConversationId, MessageId, NotificationId, SessionId, UserId,
+    ClientMsgId, ConsultationId, ConversationId, MessageId, NodeId, NotificationId, SessionId,
+    UserId,
 };
 pub use message::{Attachment, Message, MessageSend, MessageType, Reaction};
 pub use notification::{Notification, NotificationType};

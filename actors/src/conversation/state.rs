@@ -16,7 +16,8 @@ use crate::{
     caller::{Caller, Responder},
     outbox::Outbox,
     ports::store::{
-        Append, AppendBody, BodyHash, ConversationKey, Head, Loaded, MemberRecord, SentRecord,
+        Append, AppendBody, Attempt, BodyHash, ConversationKey, Head, Loaded, MemberRecord,
+        SentRecord,
     },
     presence::PresenceTable,
     rights::{self, Standing, Until, Verb},
@@ -256,6 +257,7 @@ impl State {
             conversation_id: self.id,
             key: self.key,
             seq: self.head.seq,
+            attempt: Attempt::next(),
             at,
             by: by.cloned(),
             ord: self.head.ord,

@@ -28,9 +28,16 @@ use async_trait::async_trait;
 use bedside_protocol::{
     ClientMsgId, Consultation, ConsultationStatus, Conversation, ConversationId, ConversationKind,
     ConversationState, Event, LoggedEvent, MemberRole, Message, MessageId, RelationKind, Roles,
-    Timestamp, UserId, event::ConversationChanged,
+    SessionId, Timestamp, UserId, event::ConversationChanged,
 };
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// Why the store did not do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +73,24 @@ pub struct ConversationKey(pub i64);
 /// retry from another message under the same `client_msg_id`.
 pub type BodyHash = [u8; 16];
 
+/// Who tried to write an entry, unique among all tries of all nodes: tells a writer that was not
+/// answered whether what it finds at its place is its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Attempt(pub u128);
+
+impl Attempt {
+    /// The next one of this process.
+    #[must_use]
+    pub fn next() -> Self {
+        static PROCESS: LazyLock<u128> = LazyLock::new(|| {
+            let random = SessionId::new().to_bytes();
+            u128::from_be_bytes(random) << 64
+        });
+        static COUNT: AtomicU64 = AtomicU64::new(1);
+        Self(*PROCESS | u128::from(COUNT.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
 /// One entry for a conversation's log.
 #[derive(Clone, Debug)]
 pub struct Append {
@@ -75,6 +100,8 @@ pub struct Append {
     pub key: ConversationKey,
     /// Its place: head + 1.
     pub seq: u64,
+    /// The writer's own name of this try.
+    pub attempt: Attempt,
     /// When the server took it in.
     pub at: Timestamp,
     /// Who did it; none for the server itself.
@@ -263,6 +290,9 @@ pub struct Loaded {
     /// The first seq that `tail` covers: an unknown `client_msg_id` needs a look into the store
     /// only when this is above 1.
     pub tail_from_seq: u64,
+    /// Who wrote the last [`TAIL_ENTRIES`] entries, ascending. None of a store that this process
+    /// alone writes to: there what is in the log was appended here.
+    pub attempts: Option<Vec<(u64, Attempt)>>,
 }
 
 /// How many entries of the log a load looks back on for its tail.
@@ -405,6 +435,19 @@ pub enum Select {
     },
 }
 
+/// A conversation in which something happened lately.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Active {
+    /// Which.
+    pub conversation_id: ConversationId,
+    /// The last entry of its log; exact for all that was acknowledged.
+    pub head: Head,
+    /// The first entry of that time; above `head.seq` when there is none any more.
+    pub from_seq: u64,
+    /// Who of those asked for are or were in it.
+    pub members: Vec<UserId>,
+}
+
 /// Conversations as one user sees them, without regard to what a broadcast hides.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conversations {
@@ -528,6 +571,14 @@ pub trait Store: ConsultationStore + NotificationStore + NumberedStore {
 
     /// A user's conversations, past ones too.
     async fn conversations(&self, user_id: UserId, select: Select) -> StoreResult<Conversations>;
+
+    /// Conversations of any of these people in which an entry was added at `since` or later (by
+    /// the time of the entries), each once. What a node reads to learn what it was not told.
+    async fn active_since(
+        &self,
+        user_ids: Vec<UserId>,
+        since: Timestamp,
+    ) -> StoreResult<Vec<Active>>;
 
     /// Countable unread messages over all conversations that the user is in and has not
     /// archived.

@@ -18,7 +18,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use crate::ports::store::{
-    Append, AppendSink, Appended, AuditRecord, ConsultationSelect, ConsultationStore,
+    Active, Append, AppendSink, Appended, AuditRecord, ConsultationSelect, ConsultationStore,
     ConversationKey, Conversations, Counts, Created, Listed, Loaded, Located, LogPage, LogRange,
     NewConsultation, NewConversation, NewNotification, NotificationMark, NotificationRecord,
     NotificationStore, NumberedStore, Numbers, PersonRecord, Preferences, Receipts, Relation,
@@ -416,6 +416,7 @@ relay! {
     direct_of(a: UserId, b: UserId) -> Option<ConversationId>;
     read_log(conversation_id: ConversationId, range: LogRange) -> LogPage;
     conversations(user_id: UserId, select: Select) -> Conversations;
+    active_since(user_ids: Vec<UserId>, since: Timestamp) -> Vec<Active>;
     unread_total(user_id: UserId) -> u64;
     counts_at(conversation_id: ConversationId, seq: u64, user_id: UserId) -> Counts;
     find_message(message_id: MessageId) -> Option<(ConversationId, u64)>;

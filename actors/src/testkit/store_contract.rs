@@ -66,6 +66,7 @@ macro_rules! store_contract {
             ],
             members: [
                 a_load_has_everything,
+                a_load_tells_who_wrote_what,
                 a_load_after_writes_sees_every_append,
                 the_tail_holds_what_was_sent_lately,
                 sender_ords_count_each_sender,
@@ -92,6 +93,7 @@ macro_rules! store_contract {
                 past_members_see_their_window,
                 the_last_message_is_a_message,
                 a_row_has_everything,
+                what_was_active_lately_is_found,
             ],
             numbered: [
                 messages_are_found_by_their_number,

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use bedside_actors::ports::store::{
-    Append, AppendSink, AuditRecord, ConversationKey, Conversations, Counts, Created, Loaded,
-    LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation, Revision,
-    Select, SentRecord, Store, StoreResult,
+    Active, Append, AppendSink, AuditRecord, ConversationKey, Conversations, Counts, Created,
+    Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation,
+    Revision, Select, SentRecord, Store, StoreResult,
 };
 use bedside_protocol::{ClientMsgId, ConversationId, MessageId, Roles, Timestamp, UserId};
 use rusqlite::Connection;
@@ -15,7 +15,7 @@ use super::{
     fault::Fault,
     pen::find_user,
     queue::Work,
-    reads::{listing, load, log, lookups, people},
+    reads::{active, listing, load, log, lookups, people},
     refuse,
     unfiled::SentName,
 };
@@ -95,6 +95,16 @@ impl Store for SqliteStore {
     async fn conversations(&self, user_id: UserId, select: Select) -> StoreResult<Conversations> {
         self.readers
             .read(move |conn| listing::conversations(conn, &user_id, select))
+            .await
+    }
+
+    async fn active_since(
+        &self,
+        user_ids: Vec<UserId>,
+        since: Timestamp,
+    ) -> StoreResult<Vec<Active>> {
+        self.readers
+            .read(move |conn| active::active_since(conn, &user_ids, since))
             .await
     }
 

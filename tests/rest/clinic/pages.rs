@@ -115,6 +115,7 @@ impl<'a> Pen<'a> {
         let loaded = api.store.load(id, true).await.expect("a load");
         let loaded = loaded.expect("is there");
         let append = bedside_actors::ports::store::Append {
+            attempt: bedside_actors::ports::store::Attempt::next(),
             conversation_id: id,
             key: loaded.key,
             seq: loaded.head.seq,

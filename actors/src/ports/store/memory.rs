@@ -25,9 +25,9 @@ use self::{
     notifications::Notifications,
 };
 use super::{
-    Append, AppendSink, Appended, AuditRecord, ConversationKey, Conversations, Counts, Created,
-    Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation,
-    Revision, Select, SentRecord, Store, StoreError, StoreResult,
+    Active, Append, AppendSink, Appended, AuditRecord, ConversationKey, Conversations, Counts,
+    Created, Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts,
+    Relation, Revision, Select, SentRecord, Store, StoreError, StoreResult,
 };
 
 /// A store in memory.
@@ -276,6 +276,32 @@ impl Store for MemoryStore {
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         Ok(Conversations { rows, has_more })
+    }
+
+    async fn active_since(
+        &self,
+        user_ids: Vec<UserId>,
+        since: Timestamp,
+    ) -> StoreResult<Vec<Active>> {
+        let state = self.state.lock();
+        let active = state.logs.iter().filter_map(|log| {
+            let head = log.head();
+            let members: Vec<_> = user_ids
+                .iter()
+                .filter(|user_id| log.members.contains_key(*user_id))
+                .cloned()
+                .collect();
+            let mut newest_first = log.range(1, head.seq).rev();
+            let older = newest_first.find(|(_, entry)| entry.at < since);
+            let from_seq = older.map_or(1, |(seq, _)| seq + 1);
+            (from_seq <= head.seq && !members.is_empty()).then_some(Active {
+                conversation_id: log.id,
+                head,
+                from_seq,
+                members,
+            })
+        });
+        Ok(active.collect())
     }
 
     async fn unread_total(&self, user_id: UserId) -> StoreResult<u64> {

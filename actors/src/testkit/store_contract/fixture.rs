@@ -10,8 +10,8 @@ use std::{any::Any, collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 use crate::ports::store::{
-    Append, AppendBody, AppendSink, Appended, ChangeEffect, ConversationKey, Loaded, LogPage,
-    LogRange, NewConversation, NewMember, Store, StoreResult,
+    Append, AppendBody, AppendSink, Appended, Attempt, ChangeEffect, ConversationKey, Loaded,
+    LogPage, LogRange, NewConversation, NewMember, Store, StoreResult,
 };
 
 /// A store for one test, and what must live as long as it (its directory, say).
@@ -236,6 +236,7 @@ impl Room {
             conversation_id: self.id,
             key: self.key,
             seq: self.seq + 1,
+            attempt: Attempt::next(),
             at: self.fixture.at(self.seq as i64 + 1),
             ord: self.ord,
             sender_ord: by

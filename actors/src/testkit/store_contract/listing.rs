@@ -198,3 +198,30 @@ pub async fn a_row_has_everything(fx: Fixture) {
     assert_eq!(members[1].delivered_up_to_seq, 1);
     assert_eq!(members[1].joined_at, fx.at(0));
 }
+
+pub async fn what_was_active_lately_is_found(fx: Fixture) {
+    let mut rooms = rooms_last_active_at(&fx, &[20, 40, 10, 30]).await;
+    let (mut append, mut message) = rooms[1].text("d1", "again");
+    append.at = fx.at(50);
+    message.created_at = append.at;
+    append.body = saying(&message);
+    rooms[1].put(append).await;
+    fx.room(&["d2"]).await;
+    let asked = vec![user("p1"), user("d2"), user("nobody")];
+    let found = fx.store.active_since(asked, fx.at(30)).await;
+    let mut found = found.expect("what was active");
+    found.sort_by_key(|active| active.head.at);
+    let seen: Vec<_> = found
+        .iter()
+        .map(|active| (active.conversation_id, active.from_seq, active.head.seq))
+        .collect();
+    assert_eq!(seen, [(rooms[3].id, 2, 2), (rooms[1].id, 2, 3)]);
+    assert_eq!(found[1].head.at, fx.at(50));
+    assert_eq!(found[1].members, [user("p1")]);
+    let both = vec![user("p1"), user("d1")];
+    let found = fx.store.active_since(both, fx.at(50)).await;
+    let mut found = found.expect("what was active");
+    assert_eq!((found.len(), found[0].from_seq), (1, 3));
+    found[0].members.sort();
+    assert_eq!(found[0].members, [user("d1"), user("p1")]);
+}

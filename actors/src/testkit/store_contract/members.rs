@@ -283,3 +283,18 @@ pub async fn an_id_is_taken_once(fx: Fixture) {
     let odd = fx.store.create_conversation(odd).await;
     assert_eq!(odd, Err(StoreError::Conflict));
 }
+
+pub async fn a_load_tells_who_wrote_what(fx: Fixture) {
+    let mut room = fx.room(&["d1"]).await;
+    let mut expected = Vec::new();
+    for n in 0..3 {
+        let (append, _) = room.text("d1", &format!("n{n}"));
+        expected.push((append.seq, append.attempt));
+        room.put(append).await;
+    }
+    let loaded = load(&fx, &room).await;
+    // A store with one writer need not know.
+    if let Some(attempts) = loaded.attempts {
+        assert_eq!(attempts[1..], expected);
+    }
+}

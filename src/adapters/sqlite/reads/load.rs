@@ -34,6 +34,7 @@ pub(crate) fn load(conn: &Connection, id: ConversationId) -> Result<Option<Loade
     let tail_from_seq = (head.seq + 1).saturating_sub(TAIL_ENTRIES);
     let tail_from_seq = tail_from_seq.max(log_start_seq).max(1);
     Ok(Some(Loaded {
+        attempts: None,
         key: ConversationKey(conv),
         kind: Named::read(row, 1)?,
         title: row.get(2)?,

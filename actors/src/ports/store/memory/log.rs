@@ -8,8 +8,8 @@ use bedside_protocol::{
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::{
-    Append, AppendBody, BodyHash, ChangeEffect, Head, NewConversation, NewMember, Preferences,
-    Receipts, Revision, StoreError, StoreResult, page::toggle_reaction,
+    Append, AppendBody, Attempt, BodyHash, ChangeEffect, Head, NewConversation, NewMember,
+    Preferences, Receipts, Revision, StoreError, StoreResult, page::toggle_reaction,
 };
 
 pub(super) struct Log {
@@ -36,6 +36,7 @@ pub(super) struct MemberRow {
 }
 
 pub(super) struct Entry {
+    pub(super) attempt: Attempt,
     pub(super) at: Timestamp,
     pub(super) by: Option<UserId>,
     pub(super) ord: u64,
@@ -69,6 +70,7 @@ pub(super) struct Target {
 impl Log {
     pub(super) fn new(new: NewConversation) -> Self {
         let first = Entry {
+            attempt: Attempt::default(),
             at: new.created_at,
             by: Some(new.created_by.clone()),
             ord: 0,
@@ -183,6 +185,7 @@ impl Log {
             AppendBody::Consultation { event, .. } => What::Consultation(*event),
         };
         self.entries.push(Entry {
+            attempt: append.attempt,
             at: append.at,
             by: append.by,
             ord: append.ord,

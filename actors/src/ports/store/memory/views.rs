@@ -36,6 +36,12 @@ pub(super) fn load(state: &State, key: usize) -> Loaded {
         sender_ords: sender_ords(log),
         tail: tail.filter_map(sent).collect(),
         tail_from_seq,
+        // Tests have several nodes write to one memory.
+        attempts: Some(
+            log.range(tail_from_seq, head.seq)
+                .map(|(seq, entry)| (seq, entry.attempt))
+                .collect(),
+        ),
     }
 }
 
