@@ -11,16 +11,29 @@
 //! the log) and `settle.rs` (how a log is taken over) first.
 
 mod consultations;
+mod conversation;
 mod cql;
 mod create;
+mod entry;
+mod filing;
+mod listing;
+mod load;
+mod log;
+mod lookups;
+mod marks;
+mod memory;
 mod notifications;
 mod numbered;
 mod open;
 mod people;
 mod policy;
+mod settle;
+mod shared;
 mod stats;
 mod store;
+mod target;
 mod values;
+mod writer;
 
 pub use self::{
     open::{OpenError, Options},
@@ -38,7 +51,13 @@ use std::{
 };
 use tokio::runtime::{Handle, Runtime};
 
-use self::{cql::Cql, cql::Query, stats::Counters};
+use self::{
+    cql::{Cql, Query},
+    memory::{ActiveDays, Ends, Keys, Members},
+    shared::Readings,
+    stats::Counters,
+    writer::Lanes,
+};
 
 const META: Query = Query::read("SELECT value FROM store_meta WHERE key = ?");
 const SET_META: Query = Query::write("INSERT INTO store_meta (key, value) VALUES (?, ?)");
@@ -51,7 +70,6 @@ pub struct CqlStore {
     /// The driver's tasks and the store's own live here, not on the threads of those who ask,
     /// which come and go.
     runtime: Mutex<Option<Runtime>>,
-    handle: Handle,
 }
 
 /// What all tasks of a store share.
@@ -59,6 +77,13 @@ struct Core {
     epoch: String,
     cql: Cql,
     counters: Arc<Counters>,
+    lanes: Lanes,
+    ends: Ends,
+    keys: Keys,
+    members: Members,
+    active: ActiveDays,
+    readings: Readings,
+    handle: Handle,
     sinks: OnceLock<Vec<Arc<dyn AppendSink>>>,
     closed: AtomicBool,
 }
@@ -125,9 +150,25 @@ impl CqlStore {
         if self.core.closed.load(Ordering::Acquire) {
             return Err(closed());
         }
-        let task = self.handle.spawn(act(self.core.clone()));
+        let task = self.core.handle.spawn(act(self.core.clone()));
         // A task ends without an answer when the store is closed under it.
         task.await.unwrap_or_else(|_| Err(closed()))
+    }
+}
+
+impl CqlStore {
+    /// Lets what is waiting be written, and ends.
+    async fn shut(&self) {
+        let core = self.core.clone();
+        let closing = self
+            .core
+            .handle
+            .spawn(async move { writer::close(&core).await });
+        let _ = closing.await;
+        self.core.closed.store(true, Ordering::Release);
+        if let Some(runtime) = self.runtime.lock().take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

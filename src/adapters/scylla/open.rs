@@ -13,13 +13,16 @@ use std::{
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use uuid::Uuid;
 
 use super::{
     Core, CqlStore, META,
     cql::{Cql, Query},
+    memory::{ActiveDays, Ends, Keys, Members},
+    shared::Readings,
     stats::Counters,
+    writer::Lanes,
 };
 
 const MAKE_EPOCH: Query =
@@ -111,7 +114,7 @@ pub(super) fn open(options: &Options) -> Result<Arc<CqlStore>, OpenError> {
         .name("cql-open".to_owned())
         .spawn(move || {
             let runtime = runtime(&options)?;
-            let core = runtime.block_on(connect(&options))?;
+            let core = runtime.block_on(connect(&options, runtime.handle().clone()))?;
             Ok((runtime, core))
         })
         .map_err(|error| OpenError::Failed(error.to_string()))?;
@@ -119,7 +122,6 @@ pub(super) fn open(options: &Options) -> Result<Arc<CqlStore>, OpenError> {
     let (runtime, core) = opened.unwrap_or_else(|_| Err(OpenError::Failed("a bug".to_owned())))?;
     Ok(Arc::new(CqlStore {
         core: Arc::new(core),
-        handle: runtime.handle().clone(),
         runtime: parking_lot::Mutex::new(Some(runtime)),
     }))
 }
@@ -133,7 +135,7 @@ fn runtime(options: &Options) -> Result<Runtime, OpenError> {
         .map_err(|error| OpenError::Failed(error.to_string()))
 }
 
-async fn connect(options: &Options) -> Result<Core, OpenError> {
+async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
     let session = session(options).await?;
     let counters = Arc::new(Counters::default());
     let cql = Cql::new(session, counters.clone());
@@ -148,6 +150,13 @@ async fn connect(options: &Options) -> Result<Core, OpenError> {
         epoch,
         cql,
         counters,
+        lanes: Lanes::default(),
+        ends: Ends::default(),
+        keys: Keys::default(),
+        members: Members::default(),
+        active: ActiveDays::default(),
+        readings: Readings::default(),
+        handle,
         sinks: OnceLock::new(),
         closed: AtomicBool::new(false),
     })
