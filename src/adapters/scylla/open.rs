@@ -15,14 +15,17 @@ use std::{
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use uuid::Uuid;
 
 use super::{
     Core, CqlStore, META,
     cql::{Cql, Query},
+    memory::{ActiveDays, Ends, Keys, Members},
     migrate,
+    shared::Readings,
     stats::Counters,
+    writer::Lanes,
 };
 
 const MAKE_EPOCH: Query =
@@ -109,10 +112,9 @@ impl std::error::Error for OpenError {}
 
 pub(super) fn open(options: &Options) -> Result<Arc<CqlStore>, OpenError> {
     let own = options.clone();
-    let (runtime, core) = blocking(options, async move || connect(&own).await)?;
+    let (runtime, core) = blocking(options, async move |runtime| connect(&own, runtime).await)?;
     Ok(Arc::new(CqlStore {
         core: Arc::new(core),
-        handle: runtime.handle().clone(),
         runtime: parking_lot::Mutex::new(Some(runtime)),
     }))
 }
@@ -120,7 +122,7 @@ pub(super) fn open(options: &Options) -> Result<Arc<CqlStore>, OpenError> {
 /// Waits for what `act` does on a runtime of its own; that one is still needed by what it made.
 pub(super) fn blocking<T, E, F>(
     options: &Options,
-    act: impl FnOnce() -> F + Send + 'static,
+    act: impl FnOnce(Handle) -> F + Send + 'static,
 ) -> Result<(Runtime, T), E>
 where
     T: Send + 'static,
@@ -133,7 +135,7 @@ where
     let acting = std::thread::Builder::new()
         .name("cql-open".to_owned())
         .spawn(move || {
-            let done = runtime.block_on(act())?;
+            let done = runtime.block_on(act(runtime.handle().clone()))?;
             Ok((runtime, done))
         })
         .map_err(|error| failed(error.to_string()))?;
@@ -150,7 +152,7 @@ fn runtime(options: &Options) -> Result<Runtime, OpenError> {
         .map_err(|error| OpenError::Failed(error.to_string()))
 }
 
-async fn connect(options: &Options) -> Result<Core, OpenError> {
+async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
     let session = session(options).await?;
     let counters = Arc::new(Counters::default());
     let cql = Cql::new(session, counters.clone());
@@ -166,6 +168,13 @@ async fn connect(options: &Options) -> Result<Core, OpenError> {
         epoch,
         cql,
         counters,
+        lanes: Lanes::default(),
+        ends: Ends::default(),
+        keys: Keys::default(),
+        members: Members::default(),
+        active: ActiveDays::default(),
+        readings: Readings::default(),
+        handle,
         sinks: OnceLock::new(),
         closed: AtomicBool::new(false),
     })
