@@ -52,6 +52,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::runtime::{Handle, Runtime};
 
@@ -85,6 +86,8 @@ struct Core {
     epoch: String,
     cql: Cql,
     counters: Arc<Counters>,
+    /// How long notifications are kept.
+    retention: Duration,
     lanes: Lanes,
     ends: Ends,
     keys: Keys,

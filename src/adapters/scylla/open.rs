@@ -7,6 +7,7 @@ use scylla::{
         session_builder::SessionBuilder,
     },
     errors::NewSessionError,
+    policies::timestamp_generator::MonotonicTimestampGenerator,
     statement::{Consistency, SerialConsistency},
 };
 use std::{
@@ -49,6 +50,8 @@ pub struct Options {
     pub request_timeout: Duration,
     /// Threads of the store's own. Default 2.
     pub threads: usize,
+    /// How long notifications are kept; those that are stored from now on. Default 30 days.
+    pub notification_retention: Duration,
 }
 
 impl Options {
@@ -63,6 +66,7 @@ impl Options {
             tls: None,
             request_timeout: Duration::from_secs(2),
             threads: 2,
+            notification_retention: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
 }
@@ -168,6 +172,7 @@ async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
         epoch,
         cql,
         counters,
+        retention: options.notification_retention,
         lanes: Lanes::default(),
         ends: Ends::default(),
         keys: Keys::default(),
@@ -210,7 +215,10 @@ pub(super) fn builder(options: &Options) -> SessionBuilder {
         .keepalive_interval(Duration::from_secs(5))
         .keepalive_timeout(Duration::from_secs(5))
         .tcp_nodelay(true)
-        .fetch_schema_metadata(false)
+        // What routing to the owners of a row takes, and no more.
+        .fetch_full_schema_metadata(false)
+        // What one server writes twice is ordered by its own clock, whichever node takes it.
+        .timestamp_generator(Arc::new(MonotonicTimestampGenerator::new()))
         .tls_context(options.tls.clone());
     if let Some(datacenter) = &options.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());
