@@ -11,6 +11,7 @@ use scylla::{
     statement::{Consistency, SerialConsistency},
 };
 use std::{
+    collections::BTreeSet,
     fmt,
     future::Future,
     sync::{Arc, OnceLock, atomic::AtomicBool},
@@ -90,6 +91,8 @@ pub enum OpenError {
     /// The keyspace or a table is missing or not as it should be: which keyspace, and what the
     /// ring says.
     NoSchema(String, String),
+    /// The ring has no such data centre: which, and those that it has.
+    NoDatacenter(String, String),
     /// Something of this machine: no thread.
     Failed(String),
 }
@@ -106,6 +109,10 @@ impl fmt::Display for OpenError {
                 f,
                 "the keyspace {keyspace} does not have the tables of this version: {why}. \
                  Run `bedside migrate` once, then start again"
+            ),
+            Self::NoDatacenter(wanted, known) => write!(
+                f,
+                "the ring has no data centre {wanted}, only {known}: correct SCYLLA_DATACENTER"
             ),
             Self::Failed(why) => write!(f, "the CQL store did not start: {why}"),
         }
@@ -158,6 +165,7 @@ fn runtime(options: &Options) -> Result<Runtime, OpenError> {
 
 async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
     let session = session(options).await?;
+    check_datacenter(&session, options)?;
     let counters = Arc::new(Counters::default());
     let cql = Cql::new(session, counters.clone());
     let no_schema =
@@ -195,6 +203,24 @@ async fn session(options: &Options) -> Result<Session, OpenError> {
             other => unreachable(options, &other),
         }
     })
+}
+
+/// That the ring has the data centre of `options`: with another one no node is asked at all, and
+/// what the driver then says helps nobody.
+pub(super) fn check_datacenter(session: &Session, options: &Options) -> Result<(), OpenError> {
+    let state = session.get_cluster_state();
+    let known: BTreeSet<&str> = state
+        .get_nodes_info()
+        .iter()
+        .filter_map(|node| node.datacenter.as_deref())
+        .collect();
+    match options.datacenter.as_deref() {
+        Some(wanted) if !known.contains(wanted) => {
+            let known: Vec<_> = known.into_iter().collect();
+            Err(OpenError::NoDatacenter(wanted.to_owned(), known.join(", ")))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn unreachable(options: &Options, why: &NewSessionError) -> OpenError {
