@@ -1,0 +1,193 @@
+//! A real ring for tests: `BEDSIDE_TEST_CQL` names its nodes (`host:port`, comma separated).
+//!
+//! Making the tables takes some seconds, so keyspaces are kept for the next run; their names hold
+//! a hash of the schema. Each test takes one for itself, also from tests of other processes, and
+//! finds it empty.
+
+use bedside::adapters::scylla::{CqlStore, Options};
+use scylla::client::{session::Session, session_builder::SessionBuilder};
+use std::{
+    collections::hash_map::DefaultHasher,
+    fs::File,
+    future::Future,
+    hash::{Hash as _, Hasher as _},
+    sync::Arc,
+    time::Duration,
+};
+
+const SCHEMA: &str = include_str!("../../schema.cql");
+
+/// An empty keyspace, for as long as this lives.
+pub(crate) struct Keyspace {
+    pub(crate) nodes: Vec<String>,
+    pub(crate) name: String,
+    _lock: File,
+}
+
+/// The nodes of the ring. None, and a word about it, when there is none to be had; where there
+/// must be one, that is a failure.
+pub(crate) fn nodes() -> Option<Vec<String>> {
+    let variable = "BEDSIDE_TEST_CQL";
+    match std::env::var(variable) {
+        Ok(nodes) => Some(
+            nodes
+                .split(',')
+                .map(|node| node.trim().to_owned())
+                .collect(),
+        ),
+        Err(_) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
+            panic!("{variable} must name the nodes of a CQL ring: with CI=true nothing is left out")
+        }
+        Err(_) => {
+            eprintln!("not run: {variable} does not name the nodes of a CQL ring");
+            None
+        }
+    }
+}
+
+impl Keyspace {
+    /// Takes a keyspace and empties it.
+    pub(crate) fn take() -> Option<Self> {
+        let nodes = nodes()?;
+        let (slot, lock) = slot();
+        let name = format!("bedside_test_{:08x}_{slot}", hash(SCHEMA) as u32);
+        let (at, keyspace) = (nodes.clone(), name.clone());
+        apart(async move {
+            let session = session(&at).await;
+            prepare(&session, &keyspace).await;
+            empty(&session, &keyspace).await;
+        });
+        Some(Self {
+            nodes,
+            name,
+            _lock: lock,
+        })
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        let mut options = Options::new(self.nodes.clone(), self.name.clone());
+        // The machine that runs all tests at once is slow.
+        options.request_timeout = Duration::from_secs(10);
+        options
+    }
+
+    /// Another server's store.
+    pub(crate) fn open(&self) -> Arc<CqlStore> {
+        CqlStore::open(&self.options()).expect("the store of the keyspace")
+    }
+
+    /// Asks the ring something without the store.
+    pub(crate) fn ask<T: Send + 'static, F>(
+        &self,
+        ask: impl FnOnce(Session) -> F + Send + 'static,
+    ) -> T
+    where
+        F: Future<Output = T> + Send,
+    {
+        let (nodes, name) = (self.nodes.clone(), self.name.clone());
+        apart(async move {
+            let session = session(&nodes).await;
+            session
+                .use_keyspace(name, true)
+                .await
+                .expect("the keyspace");
+            ask(session).await
+        })
+    }
+}
+
+/// The first number that no other test holds.
+fn slot() -> (usize, File) {
+    for slot in 0.. {
+        let path = std::env::temp_dir().join(format!("bedside-test-cql-{slot}.lock"));
+        let file = File::create(&path).expect("a lock file");
+        if file.try_lock().is_ok() {
+            return (slot, file);
+        }
+    }
+    unreachable!("there are enough numbers")
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Runs something that needs a whole runtime, from wherever.
+fn apart<T: Send + 'static>(act: impl Future<Output = T> + Send + 'static) -> T {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+    };
+    let thread = std::thread::spawn(move || runtime().block_on(act));
+    thread.join().expect("what it asked the ring for")
+}
+
+async fn session(nodes: &[String]) -> Session {
+    let mut builder = SessionBuilder::new().known_nodes(nodes);
+    builder = builder.fetch_schema_metadata(false);
+    builder.build().await.expect("a ring at BEDSIDE_TEST_CQL")
+}
+
+/// The statements of the schema, without comments.
+fn statements(keyspace: &str) -> Vec<String> {
+    let lines = SCHEMA.lines();
+    let code: Vec<_> = lines
+        .map(|line| line.split_once("--").map_or(line, |(code, _)| code))
+        .collect();
+    let code = code.join("\n");
+    let all = code.split(';').map(str::trim).filter(|one| !one.is_empty());
+    all.filter(|one| one.starts_with("CREATE TABLE"))
+        .map(|one| one.replacen("EXISTS ", &format!("EXISTS {keyspace}."), 1))
+        .collect()
+}
+
+async fn prepare(session: &Session, keyspace: &str) {
+    let made = "SELECT value FROM KEYSPACE.store_meta WHERE key = 'schema'";
+    let made = made.replace("KEYSPACE", keyspace);
+    if session.query_unpaged(made.clone(), ()).await.is_ok() {
+        return;
+    }
+    let make = format!(
+        "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
+         {{'class': 'NetworkTopologyStrategy', 'datacenter1': 3}}"
+    );
+    run(session, &make).await;
+    let mut all = statements(keyspace);
+    // The one that tells that all are there comes last.
+    all.sort_by_key(|one| one.contains(".store_meta"));
+    for statement in all {
+        run(session, &statement).await;
+    }
+}
+
+async fn run(session: &Session, statement: &str) {
+    // Schema changes of many tests at once get in each other's way.
+    for _ in 0..5 {
+        if session.query_unpaged(statement, ()).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let done = session.query_unpaged(statement, ()).await;
+    done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+}
+
+async fn empty(session: &Session, keyspace: &str) {
+    let tables = statements(keyspace);
+    let tables = tables.iter().filter_map(|one| {
+        let rest = one.split_once("EXISTS ")?.1;
+        Some(rest.split_whitespace().next()?.to_owned())
+    });
+    let emptied = tables.map(async |table| {
+        let any = session.query_unpaged(format!("SELECT * FROM {table} LIMIT 1"), ());
+        let any = any.await.expect("a table").into_rows_result();
+        if any.expect("rows").rows_num() > 0 {
+            run(session, &format!("TRUNCATE {table}")).await;
+        }
+    });
+    futures_util::future::join_all(emptied).await;
+}
