@@ -4,7 +4,7 @@
 //! a hash of the schema. Each test takes one for itself, also from tests of other processes, and
 //! finds it empty.
 
-use bedside::adapters::scylla::{CqlStore, Options};
+use bedside::adapters::scylla::{CqlStore, Options, migrate};
 use scylla::client::{session::Session, session_builder::SessionBuilder};
 use std::{
     collections::hash_map::DefaultHasher,
@@ -51,10 +51,10 @@ impl Keyspace {
         let nodes = nodes()?;
         let (slot, lock) = slot();
         let name = format!("bedside_test_{:08x}_{slot}", hash(SCHEMA) as u32);
+        migrate(&Options::new(nodes.clone(), &name), 3).expect("the tables");
         let (at, keyspace) = (nodes.clone(), name.clone());
         apart(async move {
             let session = session(&at).await;
-            prepare(&session, &keyspace).await;
             empty(&session, &keyspace).await;
         });
         Some(Self {
@@ -132,38 +132,6 @@ async fn session(nodes: &[String]) -> Session {
     builder.build().await.expect("a ring at BEDSIDE_TEST_CQL")
 }
 
-/// The statements of the schema, without comments.
-fn statements(keyspace: &str) -> Vec<String> {
-    let lines = SCHEMA.lines();
-    let code: Vec<_> = lines
-        .map(|line| line.split_once("--").map_or(line, |(code, _)| code))
-        .collect();
-    let code = code.join("\n");
-    let all = code.split(';').map(str::trim).filter(|one| !one.is_empty());
-    all.filter(|one| one.starts_with("CREATE TABLE"))
-        .map(|one| one.replacen("EXISTS ", &format!("EXISTS {keyspace}."), 1))
-        .collect()
-}
-
-async fn prepare(session: &Session, keyspace: &str) {
-    let made = "SELECT value FROM KEYSPACE.store_meta WHERE key = 'schema'";
-    let made = made.replace("KEYSPACE", keyspace);
-    if session.query_unpaged(made.clone(), ()).await.is_ok() {
-        return;
-    }
-    let make = format!(
-        "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
-         {{'class': 'NetworkTopologyStrategy', 'datacenter1': 3}}"
-    );
-    run(session, &make).await;
-    let mut all = statements(keyspace);
-    // The one that tells that all are there comes last.
-    all.sort_by_key(|one| one.contains(".store_meta"));
-    for statement in all {
-        run(session, &statement).await;
-    }
-}
-
 async fn run(session: &Session, statement: &str) {
     // Schema changes of many tests at once get in each other's way.
     for _ in 0..5 {
@@ -176,18 +144,22 @@ async fn run(session: &Session, statement: &str) {
     done.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
+/// Of everything but the facts about the store itself.
 async fn empty(session: &Session, keyspace: &str) {
-    let tables = statements(keyspace);
-    let tables = tables.iter().filter_map(|one| {
-        let rest = one.split_once("EXISTS ")?.1;
-        Some(rest.split_whitespace().next()?.to_owned())
-    });
-    let emptied = tables.map(async |table| {
-        let any = session.query_unpaged(format!("SELECT * FROM {table} LIMIT 1"), ());
-        let any = any.await.expect("a table").into_rows_result();
-        if any.expect("rows").rows_num() > 0 {
-            run(session, &format!("TRUNCATE {table}")).await;
-        }
-    });
+    let tables = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
+    let tables = session.query_unpaged(tables, (keyspace,)).await;
+    let tables = tables.expect("tables").into_rows_result().expect("rows");
+    let tables = tables.rows::<(String,)>().expect("names");
+    let tables = tables.map(|row| row.expect("a name").0);
+    let emptied = tables
+        .filter(|table| table != "store_meta")
+        .map(async |table| {
+            let table = format!("{keyspace}.{table}");
+            let any = session.query_unpaged(format!("SELECT * FROM {table} LIMIT 1"), ());
+            let any = any.await.expect("a table").into_rows_result();
+            if any.expect("rows").rows_num() > 0 {
+                run(session, &format!("TRUNCATE {table}")).await;
+            }
+        });
     futures_util::future::join_all(emptied).await;
 }
