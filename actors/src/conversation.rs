@@ -33,7 +33,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    caller::{Caller, Responder},
+    caller::{Caller, Origin, Responder},
     counters::COUNTERS,
     node::Shared,
     ports::store::{Appended, StoreError},
@@ -87,6 +87,16 @@ impl From<Command> for Act {
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub(crate) struct Recheck;
+
+/// Another node may have written: look at what is stored.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Refresh;
+
+/// The conversation is placed on another node now: finish and end.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Handover;
 
 /// What became of entries, in the order in which they were handed to the store.
 #[derive(Message)]
@@ -243,8 +253,9 @@ impl ConversationActor {
                 waiter.ok(reply.clone());
             }
         }
+        let origin = pending.origin.map(|origin| origin.session_id());
         self.fanout
-            .queue(self.id, pending.seq, pending.event, pending.origin);
+            .queue(self.id, pending.seq, pending.event, origin);
     }
 
     fn refuse_pending(&mut self, error: &CommandError) {
@@ -287,7 +298,7 @@ impl ConversationActor {
 /// What of an [`Ask`] goes with the entry that it made.
 struct Pass {
     responder: Responder,
-    origin: Option<Arc<crate::outbox::Outbox>>,
+    origin: Option<Origin>,
     since: Instant,
 }
 
@@ -442,4 +453,16 @@ impl Handler<Recheck> for ConversationActor {
             _ => self.recheck(ctx),
         }
     }
+}
+
+impl Handler<Refresh> for ConversationActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Refresh, _: &mut Self::Context) {}
+}
+
+impl Handler<Handover> for ConversationActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Handover, _: &mut Self::Context) {}
 }

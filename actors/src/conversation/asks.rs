@@ -6,6 +6,7 @@ use bedside_protocol::{
     command::{ConversationSet, MemberAdd, MemberRemove},
     event::{Change, ConversationChanged},
     limits,
+    node::{Audience, Subscription},
     reply::{Empty, Subscribed},
 };
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{
     caller::Caller,
+    cluster::Spread,
     counters::COUNTERS,
     outbox::SharedEvent,
     ports::store::{AuditRecord, LogRange, Preferences, Select, StoreError, page::toggle_reaction},
@@ -469,7 +471,12 @@ impl ConversationActor {
             changed.me = Some(mine.clone());
             let event =
                 SharedEvent::new(EventFrame::about(id, Event::ConversationChanged(changed)));
-            member.slot.event(&event, pass.origin.as_ref(), |_| true);
+            let origin = pass.origin.map(|origin| origin.session_id());
+            member.slot.event(&event, origin, |_| true);
+            let slot = member.slot.clone();
+            let mut spread = Spread::new(actor.shared.cluster.as_deref());
+            spread.add(&slot);
+            spread.send(&event, Audience::All, origin);
             pass.responder.ok(Reply::Mine(mine));
         }));
     }
@@ -488,7 +495,10 @@ impl ConversationActor {
             .is_none_or(|m| state.is_hidden_from(m));
         // A read-only chat can be on screen, but nothing ephemeral comes from it.
         if rights::may(Verb::Subscribe, &standing).is_err() || hidden {
-            return pass.responder.ok(Reply::Subscribed(Subscribed::default()));
+            if let Some(responder) = pass.responder.let_subscribe(|| None) {
+                responder.ok(Reply::Subscribed(Subscribed::default()));
+            }
+            return;
         }
         let typing: Vec<_> = self
             .typing
@@ -507,9 +517,18 @@ impl ConversationActor {
                 (m.record.user_id.clone(), until)
             })
             .collect();
+        let subscription = || {
+            Some(Subscription {
+                typing: typing.clone(),
+                watch: others.clone(),
+            })
+        };
+        let Some(responder) = pass.responder.let_subscribe(subscription) else {
+            return;
+        };
         let shared = self.shared.clone();
         // Before anything else is handled: it may be the end of this subscription.
-        if let Some(origin) = &caller.origin {
+        if let Some(origin) = caller.outbox() {
             let who = &caller.user_id;
             shared.subscriptions.add(self.id, who.clone(), origin);
             shared
@@ -521,10 +540,10 @@ impl ConversationActor {
             async move {
                 let presence = shared.presence.of(&shared, others).await;
                 match presence {
-                    Ok(presence) => pass
-                        .responder
-                        .ok(Reply::Subscribed(Subscribed { typing, presence })),
-                    Err(fault) => pass.responder.err(storage_error(&fault)),
+                    Ok(presence) => {
+                        responder.ok(Reply::Subscribed(Subscribed { typing, presence }));
+                    }
+                    Err(fault) => responder.err(storage_error(&fault)),
                 }
             }
             .into_actor(self),

@@ -13,8 +13,8 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
+    caller::Origin,
     caller::{Caller, Responder},
-    outbox::Outbox,
     ports::store::{
         Append, AppendBody, Attempt, BodyHash, ConversationKey, Head, Loaded, MemberRecord,
         SentRecord,
@@ -89,7 +89,7 @@ pub(crate) struct Pending {
     /// Retries of the same send that came meanwhile.
     pub(crate) waiters: Vec<Responder>,
     pub(crate) event: Event,
-    pub(crate) origin: Option<Arc<Outbox>>,
+    pub(crate) origin: Option<Origin>,
     /// The message that an edit or delete changes.
     pub(crate) target_seq: Option<u64>,
     pub(crate) since: Instant,
