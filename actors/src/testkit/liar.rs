@@ -1,8 +1,9 @@
 //! A store that lies: slow, refusing before or after it has stored, or gone with its process.
 //!
 //! The disk ([`MemoryStore`]) outlives it, so a test restarts a server by killing one [`Liar`]
-//! and making another over the same disk. Appends go through a thread of their own, as they do
-//! in a real store: `append` returns at once and the answer comes later.
+//! and making another over the same disk; several over one disk are servers that share a store.
+//! Appends go through a thread of their own, as they do in a real store: `append` returns at once
+//! and the answer comes later.
 
 use async_trait::async_trait;
 use bedside_protocol::{
@@ -11,7 +12,7 @@ use bedside_protocol::{
 };
 use parking_lot::{Condvar, Mutex};
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -89,7 +90,8 @@ impl Disk {
 
 enum Work {
     Append(usize, Append),
-    Barrier(oneshot::Sender<()>),
+    /// Everything before it is done; of this conversation it begins anew.
+    Barrier(Option<ConversationId>, oneshot::Sender<()>),
 }
 
 #[derive(Default)]
@@ -111,6 +113,8 @@ struct Inner {
     queue: Mutex<Queue>,
     turn: Condvar,
     sinks: OnceLock<Vec<Arc<dyn AppendSink>>>,
+    /// Where an append failed last: nothing behind it is stored before the next load.
+    broken: Mutex<HashMap<ConversationId, u64>>,
     fates: Mutex<Option<Fates>>,
     moods: Mutex<Option<Moods>>,
     stalled: Mutex<Vec<&'static str>>,
@@ -129,6 +133,7 @@ impl Liar {
             queue: Mutex::default(),
             turn: Condvar::new(),
             sinks: OnceLock::new(),
+            broken: Mutex::default(),
             fates: Mutex::default(),
             moods: Mutex::default(),
             stalled: Mutex::default(),
@@ -187,7 +192,7 @@ impl Liar {
     }
 
     /// The process dies: nothing more is stored and nobody is answered. Returns when it is dead,
-    /// because two processes never write to one disk.
+    /// so that its successor finds all that it has written.
     pub fn kill(&self) {
         let mut queue = self.0.queue.lock();
         queue.dead = true;
@@ -198,9 +203,9 @@ impl Liar {
         }
     }
 
-    async fn after_writes(&self) {
+    async fn after_writes(&self, of: Option<ConversationId>) {
         let (sender, done) = oneshot::channel();
-        self.0.push(Work::Barrier(sender));
+        self.0.push(Work::Barrier(of, sender));
         // An error means that the process is dead.
         let _ = done.await;
     }
@@ -288,13 +293,17 @@ impl Inner {
         for work in work {
             let (lane, append) = match work {
                 Work::Append(lane, append) => (lane, append),
-                Work::Barrier(done) => {
+                Work::Barrier(of, done) => {
+                    if let Some(id) = of {
+                        self.broken.lock().remove(&id);
+                    }
                     let _ = done.send(());
                     continue;
                 }
             };
             let (conversation_id, seq) = (append.conversation_id, append.seq);
-            let result = self.commit(append);
+            let attempt = append.attempt;
+            let result = self.commit_next(append);
             if self.queue.lock().dead {
                 return false;
             }
@@ -302,11 +311,26 @@ impl Inner {
                 sink.appended(vec![Appended {
                     conversation_id,
                     seq,
+                    attempt,
                     result,
                 }]);
             }
         }
         true
+    }
+
+    fn commit_next(&self, append: Append) -> StoreResult<()> {
+        let (id, seq) = (append.conversation_id, append.seq);
+        let mut broken = self.broken.lock();
+        if broken.get(&id).is_some_and(|at| *at < seq) {
+            return Err(StoreError::Conflict);
+        }
+        let result = self.commit(append);
+        match result {
+            Ok(()) => broken.remove(&id),
+            Err(_) => broken.insert(id, seq),
+        };
+        result
     }
 
     fn commit(&self, append: Append) -> StoreResult<()> {
@@ -390,14 +414,14 @@ macro_rules! relay {
                 after_writes: bool,
             ) -> StoreResult<Option<Loaded>> {
                 if after_writes {
-                    self.after_writes().await;
+                    self.after_writes(Some(conversation_id)).await;
                 }
                 self.pass("load").await?;
                 self.0.disk.memory.load(conversation_id, after_writes).await
             }
 
             async fn close(&self) {
-                self.after_writes().await;
+                self.after_writes(None).await;
                 self.0.queue.lock().closed = true;
             }
 
