@@ -18,7 +18,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    conversation::{Ask, Committed, ConversationActor, Recheck},
+    conversation::{Ask, Committed, ConversationActor, Handover, Recheck, Refresh},
     counters::COUNTERS,
     node::Shared,
     ports::store::{AppendSink, Appended},
@@ -198,6 +198,28 @@ impl Directory {
         let mut shard = self.shard(id).lock();
         if let Ok((addr, _)) = self.live(&mut shard, id, None) {
             supervision::deliver(&addr, Recheck);
+        }
+    }
+
+    /// Has the conversation's actor, if there is one, look for what other servers have written.
+    pub(crate) fn refresh(&self, id: ConversationId) {
+        self.tell(id, Refresh);
+    }
+
+    /// Has the conversation's actor, if there is one, finish and end: it goes on elsewhere.
+    pub(crate) fn hand_over(&self, id: ConversationId) {
+        self.tell(id, Handover);
+    }
+
+    fn tell<M>(&self, id: ConversationId, message: M)
+    where
+        ConversationActor: actix::Handler<M>,
+        M: actix::Message<Result = ()> + Send + 'static,
+    {
+        let shard = self.shard(id).lock();
+        let entry = shard.entries.get(&id);
+        if let Some(live) = entry.and_then(|entry| entry.live.as_ref()) {
+            supervision::deliver(&live.addr, message);
         }
     }
 

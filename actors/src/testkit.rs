@@ -3,3 +3,4 @@
 pub mod client;
 pub mod liar;
 pub mod store_contract;
+pub mod owner;
