@@ -201,25 +201,21 @@ impl Directory {
         }
     }
 
-    /// Has the conversation's actor, if there is one, look for what other servers have written.
+    /// Has a conversation look for what other servers have written, and show it.
     pub(crate) fn refresh(&self, id: ConversationId) {
-        self.tell(id, Refresh);
+        let mut shard = self.shard(id).lock();
+        match shard.entries.get(&id).and_then(|e| e.live.as_ref()) {
+            Some(live) => supervision::deliver(&live.addr, Refresh),
+            // A new one looks by itself. One that cannot be started now is by its next command.
+            None => drop(self.live(&mut shard, id, None)),
+        }
     }
 
     /// Has the conversation's actor, if there is one, finish and end: it goes on elsewhere.
     pub(crate) fn hand_over(&self, id: ConversationId) {
-        self.tell(id, Handover);
-    }
-
-    fn tell<M>(&self, id: ConversationId, message: M)
-    where
-        ConversationActor: actix::Handler<M>,
-        M: actix::Message<Result = ()> + Send + 'static,
-    {
         let shard = self.shard(id).lock();
-        let entry = shard.entries.get(&id);
-        if let Some(live) = entry.and_then(|entry| entry.live.as_ref()) {
-            supervision::deliver(&live.addr, message);
+        if let Some(live) = shard.entries.get(&id).and_then(|e| e.live.as_ref()) {
+            supervision::deliver(&live.addr, Handover);
         }
     }
 

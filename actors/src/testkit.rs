@@ -2,5 +2,5 @@
 
 pub mod client;
 pub mod liar;
-pub mod store_contract;
 pub mod owner;
+pub mod store_contract;

@@ -165,6 +165,23 @@ impl ConversationActor {
         }
     }
 
+    /// Tells sockets that have seen less how far the log goes, when this actor has just come and
+    /// others may have written while there was none.
+    pub(super) fn catch_up(&self, head: u64) {
+        let Stage::Ready(state) = &self.stage else {
+            return;
+        };
+        if self.fanout.pushed_seq().is_some() || !state.is_shared {
+            return;
+        }
+        for member in &state.members {
+            let last = member.record.last_seq.unwrap_or(head).min(head);
+            member
+                .slot
+                .each(|outbox| outbox.announce(self.id, last, last));
+        }
+    }
+
     /// Nobody else writes: what is in the log was stored here, and all else never reached it.
     fn settle_alone(&mut self, head: u64) {
         let stored = self.pending.partition_point(|p| p.seq <= head);

@@ -70,6 +70,7 @@ impl ConversationActor {
                 self.failed_loads = 0;
                 self.settle(head, attempts.as_deref(), ctx);
                 self.expel_strangers();
+                self.catch_up(head);
                 self.announce(head);
                 self.push_fanout(ctx);
                 if !self.settling {

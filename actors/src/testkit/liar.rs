@@ -13,7 +13,10 @@ use bedside_protocol::{
 use parking_lot::{Condvar, Mutex};
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{Notify, oneshot};
@@ -37,6 +40,8 @@ pub enum Fate {
     StoreAndDeny,
     /// Not stored: the disk is full.
     Full,
+    /// Not stored: as if another server had been quicker.
+    Fence,
 }
 
 type Fates = Box<dyn FnMut(&Append) -> Fate + Send>;
@@ -115,6 +120,8 @@ struct Inner {
     sinks: OnceLock<Vec<Arc<dyn AppendSink>>>,
     /// Where an append failed last: nothing behind it is stored before the next load.
     broken: Mutex<HashMap<ConversationId, u64>>,
+    /// No other server writes to this disk.
+    alone: AtomicBool,
     fates: Mutex<Option<Fates>>,
     moods: Mutex<Option<Moods>>,
     stalled: Mutex<Vec<&'static str>>,
@@ -134,6 +141,7 @@ impl Liar {
             turn: Condvar::new(),
             sinks: OnceLock::new(),
             broken: Mutex::default(),
+            alone: AtomicBool::new(false),
             fates: Mutex::default(),
             moods: Mutex::default(),
             stalled: Mutex::default(),
@@ -142,6 +150,11 @@ impl Liar {
         let writer = inner.clone();
         std::thread::spawn(move || while writer.turn() {});
         Arc::new(Self(inner))
+    }
+
+    /// From now on it is a store that no other server writes to.
+    pub fn be_alone(&self) {
+        self.0.alone.store(true, Ordering::Relaxed);
     }
 
     /// Decides on each append from now on.
@@ -346,6 +359,7 @@ impl Inner {
             Fate::Lose => Err(unavailable()),
             Fate::StoreAndDeny => self.disk.append(append).and(Err(unavailable())),
             Fate::Full => Err(StoreError::Full),
+            Fate::Fence => Err(StoreError::Conflict),
         }
     }
 }
@@ -417,7 +431,12 @@ macro_rules! relay {
                     self.after_writes(Some(conversation_id)).await;
                 }
                 self.pass("load").await?;
-                self.0.disk.memory.load(conversation_id, after_writes).await
+                let loaded = self.0.disk.memory.load(conversation_id, after_writes).await;
+                let is_alone = self.0.alone.load(Ordering::Relaxed);
+                Ok(loaded?.map(|loaded| Loaded {
+                    attempts: loaded.attempts.filter(|_| !is_alone),
+                    ..loaded
+                }))
             }
 
             async fn close(&self) {
