@@ -3,4 +3,5 @@
 pub mod client;
 pub mod hub;
 pub mod liar;
+pub mod owner;
 pub mod store_contract;

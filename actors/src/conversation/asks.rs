@@ -1,6 +1,6 @@
 //! From a command to what the conversation does about it.
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use actix::{AsyncContext, Context, WrapFuture};
 use bedside_protocol::{
     Command, CommandError, Event, EventFrame, Message, MessageSend, Reply,
     command::{ConversationSet, MemberAdd, MemberRemove},
@@ -12,9 +12,10 @@ use bedside_protocol::{
 use std::sync::Arc;
 
 use super::{
-    Act, Ask, ConversationActor, Pass, Stage,
+    Act, Ask, ConversationActor, Stage,
     consultation::Step,
     decide,
+    queue::{Kept, Pass, Waiting},
     receipts::Which,
     state::{Known, Planned, State, check_pending},
 };
@@ -34,17 +35,19 @@ pub(super) fn storage_error(fault: &StoreError) -> CommandError {
 
 impl ConversationActor {
     /// Does what is asked; the state is there.
-    pub(super) fn ask(&mut self, ask: Ask, ctx: &mut Context<Self>) {
+    pub(super) fn ask(&mut self, waiting: Waiting, ctx: &mut Context<Self>) {
         let Ask {
             caller,
             act,
             responder,
             since,
-        } = ask;
+        } = waiting.ask;
         let pass = Pass {
             responder,
             origin: caller.origin.clone(),
             since,
+            turn: waiting.turn,
+            kept: Kept::of(&caller, &act),
         };
         match act {
             Act::Command(command) => self.command(caller, command, pass, ctx),
@@ -67,6 +70,9 @@ impl ConversationActor {
         );
         if appends && let Err(error) = check_pending(self.pending.len()) {
             return pass.responder.err(error);
+        }
+        if !pass.turn.has_looked && self.is_beyond(&command) {
+            return self.look_beyond(caller, command, pass, ctx);
         }
         match command {
             Command::MessageSend(send) => self.send(caller, send, pass, ctx),
@@ -209,7 +215,7 @@ impl ConversationActor {
                 COUNTERS.messages_duplicate.add(1);
                 match self.pending.iter_mut().find(|p| p.seq == sent.seq) {
                     // The first try is still on its way: this one is answered with it.
-                    Some(first) if repeated.is_ok() => first.waiters.push(pass.responder),
+                    Some(first) if repeated.is_ok() => first.waiters.push(pass),
                     _ => pass.responder.answer(repeated),
                 }
             }
@@ -247,7 +253,7 @@ impl ConversationActor {
         };
         let (shared, id, sender) = (self.shared.clone(), self.id, caller.user_id.clone());
         let look = async move { shared.store.find_sent(id, sender, client_msg_id).await };
-        ctx.wait(look.into_actor(self).map(move |found, actor, ctx| {
+        self.hold(ctx, look, move |found, actor, ctx| {
             match found {
                 Ok(None) => actor.send_new(&caller, send, hash, pass),
                 Ok(Some(record)) => {
@@ -268,7 +274,7 @@ impl ConversationActor {
                 Err(fault) => pass.responder.err(storage_error(&fault)),
             }
             actor.push_fanout(ctx);
-        }));
+        });
     }
 
     /// Reads a message as it stands and decides on it.
@@ -300,7 +306,7 @@ impl ConversationActor {
             };
             shared.store.read_log(id, range).await
         };
-        ctx.wait(read.into_actor(self).map(move |page, actor, ctx| {
+        self.hold(ctx, read, move |page, actor, ctx| {
             let page = match page {
                 Ok(page) => page,
                 Err(fault) => return pass.responder.err(storage_error(&fault)),
@@ -333,7 +339,7 @@ impl ConversationActor {
                 Err(error) => pass.responder.err(error),
             }
             actor.push_fanout(ctx);
-        }));
+        });
     }
 
     fn add_member(&mut self, caller: Caller, add: MemberAdd, pass: Pass, ctx: &mut Context<Self>) {
@@ -353,13 +359,17 @@ impl ConversationActor {
             (self.shared.clone(), state.kind, state.patient_id.clone());
         let (user_id, share, id) = (add.user_id.clone(), add.share_history, self.id);
         let actor_id = caller.user_id.clone();
+        let is_again = pass.turn.is_again();
         let read = async move {
             let person = shared.store.people(vec![user_id]).await?.pop();
             let relations = match &patient_id {
                 Some(patient_id) => shared.store.relations_of(patient_id.clone()).await?,
                 None => Vec::new(),
             };
-            if share && let Some(person) = &person {
+            if share
+                && !is_again
+                && let Some(person) = &person
+            {
                 shared
                     .store
                     .audit(AuditRecord {
@@ -373,7 +383,7 @@ impl ConversationActor {
             }
             Ok::<_, StoreError>((person, relations, patient_id))
         };
-        ctx.wait(read.into_actor(self).map(move |found, actor, ctx| {
+        self.hold(ctx, read, move |found, actor, ctx| {
             let (person, relations, patient_id) = match found {
                 Ok((Some(person), relations, patient_id)) => (person, relations, patient_id),
                 Ok((None, ..)) => {
@@ -401,7 +411,7 @@ impl ConversationActor {
                 .map(|state| decide::add_member(state, &caller, &add, newcomer, from_start, now));
             actor.carry_out(planned, pass);
             actor.push_fanout(ctx);
-        }));
+        });
     }
 
     fn remove_member(&mut self, caller: &Caller, remove: &MemberRemove, pass: Pass) {
@@ -450,7 +460,7 @@ impl ConversationActor {
             Ok(found.rows.pop().map(|row| row.me))
         };
         // Two settings of one member must not overtake each other.
-        ctx.wait(write.into_actor(self).map(move |result, actor, _| {
+        self.hold(ctx, write, move |result, actor, _| {
             let past = match result {
                 Ok(past) => past,
                 Err(fault) => return pass.responder.err(storage_error(&fault)),
@@ -478,7 +488,7 @@ impl ConversationActor {
             spread.add(&slot);
             spread.send(&event, Audience::All, origin);
             pass.responder.ok(Reply::Mine(mine));
-        }));
+        });
     }
 
     fn subscribe(&mut self, caller: &Caller, pass: Pass, ctx: &mut Context<Self>) {

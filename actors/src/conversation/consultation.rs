@@ -150,7 +150,7 @@ impl ConversationActor {
     fn answer_started(&mut self, reply: Reply, pass: Pass) {
         let mut pending = self.pending.iter_mut();
         match pending.find(|p| matches!(p.event, Event::ConsultationStarted(_))) {
-            Some(first) => first.waiters.push(pass.responder),
+            Some(first) => first.waiters.push(pass),
             None => pass.responder.ok(reply),
         }
     }
