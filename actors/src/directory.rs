@@ -247,8 +247,18 @@ impl Directory {
         }
     }
 
-    /// Has the actor of a conversation, if there is one, look whether another node has written.
+    /// Has a conversation look for what other nodes have written, and show it.
     pub(crate) fn refresh(&self, id: ConversationId) {
+        let mut shard = self.shard(id).lock();
+        match shard.entries.get(&id).and_then(|e| e.live.as_ref()) {
+            Some(live) => supervision::deliver(&live.addr, Refresh),
+            // A new one looks by itself. One that cannot be started now is by its next command.
+            None => drop(self.live(&mut shard, id, None)),
+        }
+    }
+
+    /// The same for one that has an actor.
+    pub(crate) fn refresh_live(&self, id: ConversationId) {
         let shard = self.shard(id).lock();
         if let Some(live) = shard.entries.get(&id).and_then(|entry| entry.live.as_ref()) {
             supervision::deliver(&live.addr, Refresh);

@@ -155,13 +155,9 @@ impl PresenceTable {
 
     /// Another node says who is there, and what they set.
     pub(crate) fn heard(&self, user_id: UserId, said: Said, last_seen_at: Option<Timestamp>) {
-        let is_of_interest = {
-            let mut table = self.table.lock();
-            let entry = table.entries.get_mut(&user_id);
-            entry.map(|entry| entry.take(said)).is_some()
-        };
-        if is_of_interest {
-            self.tell(&user_id.clone(), Heard(user_id, last_seen_at));
+        // Nobody here asked for anybody else.
+        if self.table.lock().entries.contains_key(&user_id) {
+            self.tell(&user_id.clone(), Heard(user_id, said, last_seen_at));
         }
     }
 
@@ -169,7 +165,7 @@ impl PresenceTable {
     pub(crate) fn look_again(&self) {
         let known: Vec<_> = self.table.lock().entries.keys().cloned().collect();
         for user_id in known {
-            self.tell(&user_id.clone(), Heard(user_id, None));
+            self.tell(&user_id.clone(), Heard(user_id, Said::default(), None));
         }
     }
 
@@ -400,7 +396,7 @@ impl Entry {
 /// Somebody may have come or gone on another node.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Heard(UserId, Option<Timestamp>);
+struct Heard(UserId, Said, Option<Timestamp>);
 
 /// Changes the presence of the users that belong to it.
 pub(crate) struct PresenceActor {
@@ -469,11 +465,17 @@ impl PresenceActor {
 
     /// Brings the entry in line with the open sockets.
     fn settle(&self, user_id: &UserId, last_seen_at: Option<Timestamp>) {
+        self.settle_with(user_id, Said::default(), last_seen_at);
+    }
+
+    /// The same, with what another node says that they set.
+    fn settle_with(&self, user_id: &UserId, said: Said, last_seen_at: Option<Timestamp>) {
         let elsewhere = self.shared.presence.elsewhere(user_id);
         let online = self.is_here(user_id) || elsewhere.is_some();
         let now = self.shared.clock.now();
         self.shared.presence.change(user_id, now, |entry| {
             entry.online = online;
+            entry.take(said);
             if let Some(said) = elsewhere {
                 entry.take(said);
             }
@@ -498,8 +500,9 @@ impl Handler<Opened> for PresenceActor {
 impl Handler<Heard> for PresenceActor {
     type Result = ();
 
-    fn handle(&mut self, Heard(user_id, last_seen_at): Heard, _: &mut Self::Context) {
-        self.settle(&user_id, last_seen_at);
+    fn handle(&mut self, heard: Heard, _: &mut Self::Context) {
+        let Heard(user_id, said, last_seen_at) = heard;
+        self.settle_with(&user_id, said, last_seen_at);
     }
 }
 

@@ -8,11 +8,12 @@ use std::{
     collections::{HashMap, HashSet},
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::{
-        Arc, OnceLock, Weak,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::ports::bus::{Bus, BusError, Inbox, Peer, Received, To, UserKey};
 
@@ -21,7 +22,7 @@ type Losses = Box<dyn FnMut(&NodeId, &NodeId, &Bytes) -> bool + Send>;
 
 #[derive(Default)]
 struct State {
-    nodes: HashMap<NodeId, Arc<HubBus>>,
+    nodes: HashMap<NodeId, Station>,
     down: HashSet<NodeId>,
     presence: HashMap<NodeId, HashMap<UserKey, Bytes>>,
     losses: Option<Losses>,
@@ -32,14 +33,28 @@ struct State {
 pub struct Hub {
     state: Mutex<State>,
     lives: AtomicU64,
-    published: AtomicU64,
+}
+
+/// What a node hears, on a task of its own, as from a real bus.
+type Word = Box<dyn FnOnce(&dyn Inbox) + Send>;
+
+/// A node that is there.
+struct Station {
+    me: Peer,
+    words: UnboundedSender<Word>,
+}
+
+impl Station {
+    fn tell(&self, word: impl FnOnce(&dyn Inbox) + Send + 'static) {
+        // A node that is gone hears nothing.
+        let _ = self.words.send(Box::new(word));
+    }
 }
 
 /// The bus of one node.
 pub struct HubBus {
     me: Peer,
     hub: Weak<Hub>,
-    inbox: OnceLock<Arc<dyn Inbox>>,
 }
 
 impl Hub {
@@ -60,33 +75,26 @@ impl Hub {
         Arc::new(HubBus {
             me: Peer { node, incarnation },
             hub: Arc::downgrade(self),
-            inbox: OnceLock::new(),
         })
     }
 
     /// A node's connection is lost.
     pub fn cut(&self, name: &str) {
         let node = NodeId::new(name).expect("a node's name");
-        let bus = {
-            let mut state = self.state.lock();
-            state.down.insert(node.clone());
-            state.nodes.get(&node).cloned()
-        };
-        if let Some(inbox) = bus.as_ref().and_then(|bus| bus.inbox.get()) {
-            inbox.down();
+        let mut state = self.state.lock();
+        if let Some(station) = state.nodes.get(&node) {
+            station.tell(|inbox| inbox.down());
         }
+        state.down.insert(node);
     }
 
     /// It is there again.
     pub fn mend(&self, name: &str) {
         let node = NodeId::new(name).expect("a node's name");
-        let bus = {
-            let mut state = self.state.lock();
-            state.down.remove(&node);
-            state.nodes.get(&node).cloned()
-        };
-        if let Some(inbox) = bus.as_ref().and_then(|bus| bus.inbox.get()) {
-            inbox.up();
+        let mut state = self.state.lock();
+        state.down.remove(&node);
+        if let Some(station) = state.nodes.get(&node) {
+            station.tell(|inbox| inbox.up());
         }
     }
 
@@ -108,61 +116,48 @@ impl Hub {
         self.state.lock().losses = None;
     }
 
-    /// Messages published so far for one peer each.
-    #[must_use]
-    pub fn published_to_one(&self) -> u64 {
-        self.published.load(Ordering::SeqCst)
-    }
-
     fn publish(&self, from: &Peer, to: &To, link_seq: u64, body: &Bytes) -> bool {
-        if matches!(to, To::Peer(_)) {
-            self.published.fetch_add(1, Ordering::SeqCst);
+        let mut state = self.state.lock();
+        let is_there = state
+            .nodes
+            .get(&from.node)
+            .is_some_and(|own| own.me == *from);
+        if !is_there || state.down.contains(&from.node) {
+            return false;
         }
-        let (inboxes, is_undelivered) = {
-            let mut state = self.state.lock();
-            if state.down.contains(&from.node) {
-                return false;
-            }
-            let State {
-                nodes,
-                down,
-                losses,
-                ..
-            } = &mut *state;
-            let is_meant = |bus: &Arc<HubBus>| match to {
-                To::Peer(peer) => bus.me == *peer,
-                To::All => bus.me != *from,
+        let State {
+            nodes,
+            down,
+            losses,
+            ..
+        } = &mut *state;
+        let mut is_undelivered = matches!(to, To::Peer(_));
+        for station in nodes.values() {
+            let is_meant = match to {
+                To::Peer(peer) => station.me == *peer,
+                To::All => station.me != *from,
             };
-            let meant = nodes
-                .values()
-                .filter(|bus| is_meant(bus) && !down.contains(&bus.me.node));
-            let mut is_undelivered = matches!(to, To::Peer(_));
-            let mut inboxes = Vec::new();
-            for bus in meant {
-                is_undelivered = false;
-                let arrives = losses
-                    .as_mut()
-                    .is_none_or(|losses| losses(&from.node, &bus.me.node, body));
-                inboxes.extend(bus.inbox.get().filter(|_| arrives).cloned());
+            if !is_meant || down.contains(&station.me.node) {
+                continue;
             }
-            (inboxes, is_undelivered)
-        };
-        for inbox in inboxes {
-            inbox.received(Received {
-                from: from.clone(),
-                to_all: *to == To::All,
-                link_seq,
-                body: body.clone(),
-            });
+            is_undelivered = false;
+            let mut losses = losses.as_mut();
+            let arrives = losses.as_mut();
+            if arrives.is_none_or(|losses| losses(&from.node, &station.me.node, body)) {
+                let message = Received {
+                    from: from.clone(),
+                    to_all: *to == To::All,
+                    link_seq,
+                    body: body.clone(),
+                };
+                station.tell(move |inbox| inbox.received(message));
+            }
         }
-        if let (true, To::Peer(peer)) = (is_undelivered, to) {
-            let own = self.state.lock().nodes.get(&from.node).cloned();
-            let own = own.filter(|bus| bus.me == *from);
-            if let Some(inbox) = own.as_ref().and_then(|bus| bus.inbox.get().cloned()) {
-                let peer = peer.clone();
-                // As a real one, which hears of it later.
-                actix_rt::spawn(async move { inbox.undelivered(&peer) });
-            }
+        if let (true, To::Peer(peer)) = (is_undelivered, to)
+            && let Some(own) = nodes.get(&from.node).filter(|own| own.me == *from)
+        {
+            let peer = peer.clone();
+            own.tell(move |inbox| inbox.undelivered(&peer));
         }
         true
     }
@@ -186,15 +181,17 @@ impl Bus for HubBus {
     }
 
     fn start(&self, inbox: Arc<dyn Inbox>) {
-        let _ = self.inbox.set(inbox.clone());
+        let (words, mut heard) = unbounded_channel::<Word>();
+        actix_rt::spawn(async move {
+            while let Some(word) = heard.recv().await {
+                word(&*inbox);
+            }
+        });
         if let Some(hub) = self.hub.upgrade() {
-            let bus = Arc::new(Self {
-                me: self.me.clone(),
-                hub: self.hub.clone(),
-                inbox: OnceLock::from(inbox.clone()),
-            });
-            hub.state.lock().nodes.insert(self.me.node.clone(), bus);
-            inbox.up();
+            let me = self.me.clone();
+            let station = Station { me, words };
+            station.tell(|inbox| inbox.up());
+            hub.state.lock().nodes.insert(self.me.node.clone(), station);
         }
     }
 
@@ -218,7 +215,11 @@ impl Bus for HubBus {
     async fn peers(&self) -> Result<Vec<Peer>, BusError> {
         let hub = self.hub()?;
         let state = hub.state.lock();
-        Ok(state.nodes.values().map(|bus| bus.me.clone()).collect())
+        Ok(state
+            .nodes
+            .values()
+            .map(|station| station.me.clone())
+            .collect())
     }
 
     async fn put_presence(&self, changes: Vec<(UserKey, Option<Bytes>)>) -> Result<(), BusError> {
@@ -255,7 +256,7 @@ impl Bus for HubBus {
             if state
                 .nodes
                 .get(&self.me.node)
-                .is_some_and(|bus| bus.me == self.me)
+                .is_some_and(|own| own.me == self.me)
             {
                 state.nodes.remove(&self.me.node);
                 state.presence.remove(&self.me.node);
