@@ -127,6 +127,8 @@ pub(crate) struct ConversationActor {
     fences: u32,
     /// The log may have grown by another server's entries: to be looked at.
     is_stale: bool,
+    /// When the last load began.
+    looked_at: Instant,
     /// The conversation is to go on on another node: since when.
     leaving: Option<Instant>,
     /// Entries on their way to the store. Kept through a restart: they are stored or not,
@@ -180,6 +182,7 @@ impl ConversationActor {
             settling: false,
             fences: 0,
             is_stale: false,
+            looked_at: Instant::now(),
             leaving: None,
             pending: VecDeque::new(),
             fanout: Fanout::new(pushed_seq),

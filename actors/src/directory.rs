@@ -251,7 +251,10 @@ impl Directory {
     pub(crate) fn refresh(&self, id: ConversationId) {
         let mut shard = self.shard(id).lock();
         match shard.entries.get(&id).and_then(|e| e.live.as_ref()) {
-            Some(live) => supervision::deliver(&live.addr, Refresh),
+            Some(live) => {
+                let since = Instant::now();
+                supervision::deliver(&live.addr, Refresh { since });
+            }
             // A new one looks by itself. One that cannot be started now is by its next command.
             None => drop(self.live(&mut shard, id, None)),
         }

@@ -32,7 +32,10 @@ const BACK_OFF_DOUBLED_MAX: u32 = 4;
 /// Another server has written to the log, it seems: see what, and tell the members' sockets.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
-pub(crate) struct Refresh;
+pub(crate) struct Refresh {
+    /// When it was heard of: a load that began later has seen it.
+    pub(crate) since: Instant,
+}
 
 /// The store has answered all that it was given before the state was loaded.
 #[derive(Message)]
@@ -274,8 +277,9 @@ impl Handler<Settled> for ConversationActor {
 impl Handler<Refresh> for ConversationActor {
     type Result = ();
 
-    fn handle(&mut self, _: Refresh, ctx: &mut Self::Context) {
+    fn handle(&mut self, Refresh { since }: Refresh, ctx: &mut Self::Context) {
         match self.stage {
+            Stage::Ready(_) if since < self.looked_at => {}
             // An entry on its way shows by itself whether the state is behind; a state that is
             // not can be so again by the time that it is answered.
             Stage::Ready(_) if !self.pending.is_empty() => self.is_stale = true,

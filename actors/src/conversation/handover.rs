@@ -46,9 +46,9 @@ impl ConversationActor {
     /// Whether commands wait for the directory instead of being decided here.
     pub(super) fn is_closing(&self) -> bool {
         let patience = self.shared.clock.wait(PATIENCE);
-        self.leaving
-            .is_some_and(|since| since.elapsed() >= patience)
-            && !matches!(self.stage, Stage::Retired)
+        let is_late = |since: Instant| since.elapsed() >= patience;
+        // One that cannot be read says so.
+        self.leaving.is_some_and(is_late) && matches!(self.stage, Stage::Ready(_))
     }
 
     pub(super) fn try_to_leave(&mut self, ctx: &mut Context<Self>) {

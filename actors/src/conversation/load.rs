@@ -40,6 +40,7 @@ impl ConversationActor {
         let (shared, id) = (self.shared.clone(), self.id);
         let back_off = self.back_off();
         self.is_stale = false;
+        self.looked_at = Instant::now();
         // A fresh actor has nothing on its way, but a predecessor that was given up on may.
         let read = async move {
             if !back_off.is_zero() {

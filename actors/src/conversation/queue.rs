@@ -2,12 +2,15 @@
 //! to be decided again before all that came later.
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
-use bedside_protocol::{Command, CommandError, ConversationId, Event, MessageSend};
-use std::{future::Future, time::Duration};
+use bedside_protocol::{Command, CommandError, ConversationId, Event, MessageSend, limits};
+use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{Act, Ask, ConversationActor, Stage, state::Pending};
-use crate::caller::{Caller, Origin, Responder};
+use crate::{
+    caller::{Caller, Origin, Responder},
+    counters::COUNTERS,
+};
 
 /// How often a command is decided again because another server was quicker.
 const TRIES_MAX: u32 = 8;
@@ -108,6 +111,13 @@ impl ConversationActor {
     /// Takes a command in.
     pub(super) fn take(&mut self, ask: Ask, ctx: &mut Context<Self>) {
         self.last_used = Instant::now();
+        if self.queue.len() >= limits::CONVERSATION_MAILBOX_MAX {
+            COUNTERS.mailbox_full.add(1);
+            return ask.responder.err(CommandError::unavailable(
+                "too many commands wait for this conversation",
+                250,
+            ));
+        }
         self.asked += 1;
         let turn = Turn {
             no: self.asked,
