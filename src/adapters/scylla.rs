@@ -22,6 +22,7 @@ mod log;
 mod lookups;
 mod marks;
 mod memory;
+mod migrate;
 mod notifications;
 mod numbered;
 mod open;
@@ -32,12 +33,15 @@ mod shared;
 mod stats;
 mod store;
 mod target;
+mod tls;
 mod values;
 mod writer;
 
 pub use self::{
+    migrate::{MigrateError, Migrated, VERSION, migrate},
     open::{OpenError, Options},
     stats::Stats,
+    tls::trusting,
 };
 
 use bedside_actors::ports::store::{AppendSink, StoreError, StoreResult};
@@ -48,6 +52,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::runtime::{Handle, Runtime};
 
@@ -56,11 +61,15 @@ use self::{
     memory::{ActiveDays, Ends, Keys, Members},
     shared::Readings,
     stats::Counters,
+    values::odd,
     writer::Lanes,
 };
 
-const META: Query = Query::read("SELECT value FROM store_meta WHERE key = ?");
+const META_TEXT: &str = "SELECT value FROM store_meta WHERE key = ?";
+const META: Query = Query::read(META_TEXT);
 const SET_META: Query = Query::write("INSERT INTO store_meta (key, value) VALUES (?, ?)");
+const MAKE_META: Query =
+    Query::conditional("INSERT INTO store_meta (key, value) VALUES (?, ?) IF NOT EXISTS");
 const ROTATE_EPOCH: Query =
     Query::conditional("UPDATE store_meta SET value = ? WHERE key = 'epoch' IF EXISTS");
 
@@ -77,6 +86,8 @@ struct Core {
     epoch: String,
     cql: Cql,
     counters: Arc<Counters>,
+    /// How long notifications are kept.
+    retention: Duration,
     lanes: Lanes,
     ends: Ends,
     keys: Keys,
@@ -125,6 +136,25 @@ impl CqlStore {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.run(async move |core| core.cql.write(SET_META, (key, value)).await)
             .await
+    }
+
+    /// A small fact of the whole store: what is there, or else `value`, which is kept from then
+    /// on. All servers that ask get the same one.
+    ///
+    /// # Errors
+    /// When it can neither be read nor kept.
+    pub async fn meta_or(&self, key: &str, value: &str) -> StoreResult<String> {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.run(async move |core| {
+            let cql = &core.cql;
+            if let Some((found,)) = cql.first::<(String,)>(META, (&key,)).await? {
+                return Ok(found);
+            }
+            cql.apply_surely(MAKE_META, (&key, &value)).await?;
+            let made = cql.first::<(String,)>(META, (&key,)).await?;
+            made.map(|(value,)| value).ok_or_else(|| odd("fact"))
+        })
+        .await
     }
 
     /// Gives the store another epoch, as after a restore from a back-up: clients forget their

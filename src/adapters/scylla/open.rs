@@ -6,10 +6,13 @@ use scylla::{
         session::{Session, TlsContext},
         session_builder::SessionBuilder,
     },
+    errors::NewSessionError,
+    policies::timestamp_generator::MonotonicTimestampGenerator,
     statement::{Consistency, SerialConsistency},
 };
 use std::{
     fmt,
+    future::Future,
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
@@ -20,6 +23,7 @@ use super::{
     Core, CqlStore, META,
     cql::{Cql, Query},
     memory::{ActiveDays, Ends, Keys, Members},
+    migrate,
     shared::Readings,
     stats::Counters,
     writer::Lanes,
@@ -46,6 +50,8 @@ pub struct Options {
     pub request_timeout: Duration,
     /// Threads of the store's own. Default 2.
     pub threads: usize,
+    /// How long notifications are kept; those that are stored from now on. Default 30 days.
+    pub notification_retention: Duration,
 }
 
 impl Options {
@@ -60,6 +66,7 @@ impl Options {
             tls: None,
             request_timeout: Duration::from_secs(2),
             threads: 2,
+            notification_retention: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
 }
@@ -108,22 +115,36 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 pub(super) fn open(options: &Options) -> Result<Arc<CqlStore>, OpenError> {
-    let options = options.clone();
-    // On a thread of its own, because the caller's may belong to a runtime, which forbids it.
-    let opening = std::thread::Builder::new()
-        .name("cql-open".to_owned())
-        .spawn(move || {
-            let runtime = runtime(&options)?;
-            let core = runtime.block_on(connect(&options, runtime.handle().clone()))?;
-            Ok((runtime, core))
-        })
-        .map_err(|error| OpenError::Failed(error.to_string()))?;
-    let opened = opening.join();
-    let (runtime, core) = opened.unwrap_or_else(|_| Err(OpenError::Failed("a bug".to_owned())))?;
+    let own = options.clone();
+    let (runtime, core) = blocking(options, async move |runtime| connect(&own, runtime).await)?;
     Ok(Arc::new(CqlStore {
         core: Arc::new(core),
         runtime: parking_lot::Mutex::new(Some(runtime)),
     }))
+}
+
+/// Waits for what `act` does on a runtime of its own; that one is still needed by what it made.
+pub(super) fn blocking<T, E, F>(
+    options: &Options,
+    act: impl FnOnce(Handle) -> F + Send + 'static,
+) -> Result<(Runtime, T), E>
+where
+    T: Send + 'static,
+    E: From<OpenError> + Send + 'static,
+    F: Future<Output = Result<T, E>>,
+{
+    let failed = |why: String| E::from(OpenError::Failed(why));
+    let runtime = runtime(options)?;
+    // On a thread of its own, because the caller's may belong to a runtime, which forbids it.
+    let acting = std::thread::Builder::new()
+        .name("cql-open".to_owned())
+        .spawn(move || {
+            let done = runtime.block_on(act(runtime.handle().clone()))?;
+            Ok((runtime, done))
+        })
+        .map_err(|error| failed(error.to_string()))?;
+    let done = acting.join();
+    done.unwrap_or_else(|_| Err(failed("a bug".to_owned())))
 }
 
 fn runtime(options: &Options) -> Result<Runtime, OpenError> {
@@ -141,6 +162,7 @@ async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
     let cql = Cql::new(session, counters.clone());
     let no_schema =
         |why: &dyn fmt::Display| OpenError::NoSchema(options.keyspace.clone(), why.to_string());
+    migrate::check(&cql).await.map_err(|why| no_schema(&why))?;
     let epoch = match epoch(&cql).await {
         Ok(Some(epoch)) => epoch,
         Ok(None) => return Err(no_schema(&"the epoch was made and is not there")),
@@ -150,6 +172,7 @@ async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
         epoch,
         cql,
         counters,
+        retention: options.notification_retention,
         lanes: Lanes::default(),
         ends: Ends::default(),
         keys: Keys::default(),
@@ -163,7 +186,23 @@ async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
 }
 
 /// A session with the ring, in the keyspace of `options`.
-pub(super) async fn session(options: &Options) -> Result<Session, OpenError> {
+async fn session(options: &Options) -> Result<Session, OpenError> {
+    let builder = builder(options).use_keyspace(&options.keyspace, true);
+    builder.build().await.map_err(|error| {
+        use scylla::errors::NewSessionError::UseKeyspaceError;
+        match error {
+            UseKeyspaceError(why) => OpenError::NoSchema(options.keyspace.clone(), why.to_string()),
+            other => unreachable(options, &other),
+        }
+    })
+}
+
+pub(super) fn unreachable(options: &Options, why: &NewSessionError) -> OpenError {
+    OpenError::Unreachable(options.nodes.join(", "), why.to_string())
+}
+
+/// How a session with the ring begins, in no keyspace yet.
+pub(super) fn builder(options: &Options) -> SessionBuilder {
     let profile = ExecutionProfile::builder()
         .consistency(Consistency::LocalQuorum)
         .serial_consistency(Some(SerialConsistency::LocalSerial))
@@ -176,8 +215,10 @@ pub(super) async fn session(options: &Options) -> Result<Session, OpenError> {
         .keepalive_interval(Duration::from_secs(5))
         .keepalive_timeout(Duration::from_secs(5))
         .tcp_nodelay(true)
-        .fetch_schema_metadata(false)
-        .use_keyspace(&options.keyspace, true)
+        // What routing to the owners of a row takes, and no more.
+        .fetch_full_schema_metadata(false)
+        // What one server writes twice is ordered by its own clock, whichever node takes it.
+        .timestamp_generator(Arc::new(MonotonicTimestampGenerator::new()))
         .tls_context(options.tls.clone());
     if let Some(datacenter) = &options.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());
@@ -185,13 +226,7 @@ pub(super) async fn session(options: &Options) -> Result<Session, OpenError> {
     if let Some((user, password)) = &options.credentials {
         builder = builder.user(user, password);
     }
-    builder.build().await.map_err(|error| {
-        use scylla::errors::NewSessionError::UseKeyspaceError;
-        match error {
-            UseKeyspaceError(why) => OpenError::NoSchema(options.keyspace.clone(), why.to_string()),
-            other => OpenError::Unreachable(options.nodes.join(", "), other.to_string()),
-        }
-    })
+    builder
 }
 
 /// The store's epoch, made when the store is first opened.
