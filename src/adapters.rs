@@ -1,3 +1,5 @@
 //! How the actors' ports meet the world.
 
+#[cfg(feature = "cluster")]
+pub mod redis;
 pub mod sqlite;
