@@ -57,15 +57,14 @@ pub enum RedisAddress {
 /// The cluster, when `REDIS_URL` or `REDIS_HOST` names its bridge. Its settings are checked in any
 /// case.
 pub(super) fn read(r: &mut Reader<'_>) -> Option<ClusterConfig> {
+    // A faulty address is a fault already; the rest is asked for once there is one.
     let redis = read_redis(r);
     let name = r.required(v::BEDSIDE_CLUSTER_NAME, parse::cluster_name);
     let node = r.optional(v::BEDSIDE_NODE_ID, parse::node_id);
     let key = r.optional(v::BEDSIDE_CLUSTER_KEY, parse::cluster_key);
     let key_old = r.optional(v::BEDSIDE_CLUSTER_KEY_OLD, parse::cluster_key);
     let user_key = r.optional(v::BEDSIDE_CLUSTER_USER_KEY, parse::cluster_key);
-    if !r.is_set(v::REDIS_URL) && !r.is_set(v::REDIS_HOST) {
-        return None;
-    }
+    let redis = redis?;
     let why = "because with a Redis this server is one of a cluster";
     let needed: [(&Variable, &str); 3] = [
         (v::JWT_SECRET, "the clinic's secret"),
@@ -88,7 +87,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<ClusterConfig> {
         named_after_host(r)
     };
     Some(ClusterConfig {
-        redis: redis?,
+        redis,
         name,
         node: node?,
         key: key?,
