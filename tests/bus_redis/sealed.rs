@@ -58,6 +58,9 @@ async fn redis_sees_neither_words_nor_people() {
     monitor
         .set_read_timeout(Some(Duration::from_secs(60)))
         .expect("set");
+    let mut watching = [0; 5];
+    monitor.read_exact(&mut watching).expect("reads");
+    assert_eq!(&watching, b"+OK\r\n");
 
     assert!(a.send(&b.me(), 1, "Frau Weiss has a fever"));
     assert!(a.send_all(1, "Frau Weiss has a fever"));

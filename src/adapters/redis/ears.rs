@@ -65,14 +65,17 @@ impl Ears {
                     self.message(envelope);
                 }
             }
-            // Here, and not where the subscribing is awaited: by then messages may have come.
-            PushKind::Subscribe => {
-                if self.confirmed.fetch_add(1, AcqRel) + 1 == CHANNELS {
-                    self.core.go_up(self.commands.clone());
-                }
-            }
+            PushKind::Subscribe => self.one_more(),
             PushKind::Disconnection => self.lost.notify_one(),
             _ => {}
+        }
+    }
+
+    /// A channel is heard. That the bridge is up is said here, and not where the subscribing is
+    /// awaited: by then messages may have come.
+    fn one_more(&self) {
+        if self.confirmed.fetch_add(1, AcqRel) + 1 == CHANNELS {
+            self.core.go_up(self.commands.clone());
         }
     }
 
