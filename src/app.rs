@@ -1,5 +1,6 @@
 //! The only wiring: from a [`Config`] to a server that runs.
 
+mod cluster;
 mod demo;
 mod gauges;
 mod glue;
@@ -111,7 +112,9 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
     ));
     let tokens = Arc::new(Tokens(verifier));
     let cores = available_parallelism().map_or(1, usize::from);
-    let node = Node::start(
+    let joined = cluster::join(config, &metrics)?;
+    let bus = joined.as_ref().map(|joined| joined.bus.clone());
+    let node = Node::start_in(
         NodeConfig {
             arbiters: cores,
             edit_window: Duration::from_millis(
@@ -125,6 +128,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         store,
         Arc::new(SystemClock),
         tokens.clone(),
+        joined.map(|joined| joined.cluster),
     );
     let demo = if config.is_demo() {
         demo::seed(&node).await?;
@@ -170,7 +174,11 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         }),
         socket_metrics: Arc::new(SocketCounts(metrics)),
     })?;
-    Ok(server)
+    Ok(server.with_farewell(async move {
+        if let Some(bus) = bus {
+            bus.leave().await;
+        }
+    }))
 }
 
 fn http_parts(
