@@ -10,6 +10,7 @@ use bedside_actors::{
     node::{Node, NodeConfig},
     ports::{
         clock::SystemClock,
+        identity::SessionIdentity,
         store::{BodyHash, Store, memory::MemoryStore},
     },
 };
@@ -174,7 +175,8 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         admission,
         node,
         redeem_ticket: Arc::new(move |ticket| {
-            tickets.redeem(ticket, Timestamp::now()).map(Into::into)
+            let redeemed = tickets.redeem(ticket, Timestamp::now());
+            redeemed.map(SessionIdentity::from).into()
         }),
         edges: vec![Arc::new(engine.clone())],
         routes: Arc::new(move |routes| {

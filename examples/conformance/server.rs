@@ -116,7 +116,7 @@ pub(crate) fn build(mode: Mode, timings: Timings, port: u16) -> io::Result<Serve
         allowed_origins: Vec::new(),
         admission,
         node,
-        redeem_ticket: Arc::new(|_| None),
+        redeem_ticket: Arc::new(|_| None.into()),
         routes: Arc::new(move |routes| {
             if let Some(engine) = &engine {
                 engine.routes(routes);
