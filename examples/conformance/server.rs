@@ -59,7 +59,7 @@ pub(crate) enum Mode {
 }
 
 /// How long clients may take.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timings {
     /// How often they are pinged.
     pub(crate) ping_interval: Duration,
@@ -81,6 +81,16 @@ impl Timings {
 /// Two workers, so that requests of one session meet on different ones, and no port in particular
 /// when it is 0.
 pub(crate) fn build(mode: Mode, timings: Timings, port: u16) -> io::Result<Server> {
+    build_with(mode, timings, port, |_| {})
+}
+
+/// The same, with something done to the edge before it serves.
+pub(crate) fn build_with(
+    mode: Mode,
+    timings: Timings,
+    port: u16,
+    change: impl FnOnce(&EngineEdge),
+) -> io::Result<Server> {
     // All clients of a suite come from one address.
     let admission = Admission::with(CONNECTIONS_MAX, CONNECTIONS_MAX);
     let engine = match mode {
@@ -88,6 +98,9 @@ pub(crate) fn build(mode: Mode, timings: Timings, port: u16) -> io::Result<Serve
         Mode::EngineOnly => Some(engine_only(timings, &admission)),
         Mode::WsEcho => None,
     };
+    if let Some(engine) = &engine {
+        change(engine);
+    }
     let node = Node::start(
         NodeConfig {
             arbiters: 1,
