@@ -4,13 +4,11 @@
 //! address and a port) the tests run against another server that has the suites' timings and
 //! answers in the same way. This is how the tests themselves are tested: on the reference server.
 
-use bedside::socketio::engine::EngineEdge;
 use std::{
     net::SocketAddr,
     sync::{
         Once, OnceLock,
         atomic::{AtomicUsize, Ordering},
-        mpsc,
     },
     thread,
     time::Duration,
@@ -24,6 +22,10 @@ mod engine_echo;
 mod served;
 #[path = "../../examples/conformance/server.rs"]
 pub(crate) mod server;
+#[path = "../../examples/conformance/two_nodes.rs"]
+pub(crate) mod two_nodes;
+#[path = "../../examples/conformance/wires.rs"]
+pub(crate) mod wires;
 #[path = "../../examples/conformance/ws_echo.rs"]
 mod ws_echo;
 
@@ -115,32 +117,15 @@ fn elsewhere(variable: &str) -> Option<SocketAddr> {
 
 /// The server of this process, which runs until the tests are done.
 fn here(started: &OnceLock<SocketAddr>, mode: Mode, timings: Timings) -> SocketAddr {
-    *started.get_or_init(|| crate::start(mode, timings))
+    *started.get_or_init(|| {
+        count_panics();
+        crate::start(mode, timings)
+    })
 }
 
 /// Starts one server.
 pub(crate) fn start(mode: Mode, timings: Timings) -> SocketAddr {
-    start_with(mode, timings, |_| {})
-}
-
-/// The same, with something done to its edge before it serves.
-pub(crate) fn start_with(
-    mode: Mode,
-    timings: Timings,
-    change: impl FnOnce(&EngineEdge) + Send + 'static,
-) -> SocketAddr {
-    count_panics();
-    let (sender, address) = mpsc::channel();
-    let serve = move || {
-        actix_rt::System::new().block_on(async {
-            let server = server::build_with(mode, timings, 0, change).expect("a free port");
-            sender.send(server.address()).expect("a test that waits");
-            server.run().await.expect("a server that runs");
-        });
-    };
-    let thread = thread::Builder::new().name(SERVER_THREAD.to_owned());
-    thread.spawn(serve).expect("a thread");
-    address.recv().expect("a server that starts")
+    two_nodes::run(move || server::build(mode, timings, 0)).expect("a free port")
 }
 
 const SERVER_THREAD: &str = "server";

@@ -1,8 +1,6 @@
 //! The tests of Engine.IO and Socket.IO once more, on two nodes behind a balancer that gives every
 //! connection to the other one: no client may notice.
 
-#[path = "../peers_support/mod.rs"]
-mod peers_support;
 #[path = "../socketio_support/mod.rs"]
 mod support;
 
@@ -33,7 +31,8 @@ mod polls;
 #[path = "../engineio_protocol/upgrade.rs"]
 mod upgrade;
 
-mod cluster;
+mod faults;
 mod nodes;
+mod tickets;
 
-use cluster::start;
+use nodes::start;

@@ -24,10 +24,14 @@ pub(crate) struct Wires {
     nodes: Mutex<HashMap<NodeId, Arc<dyn Calls>>>,
     /// Nothing gets through.
     pub(crate) is_cut: AtomicBool,
+    /// What gets through is not answered in time.
+    pub(crate) is_deaf: AtomicBool,
     /// Calls that got through.
     pub(crate) calls: AtomicUsize,
     /// One in so many answers gets lost; 0 for none.
     pub(crate) loses_one_in: AtomicUsize,
+    /// Calls are answered on the thread that makes them, whose time may be paused.
+    pub(crate) is_here: AtomicBool,
 }
 
 /// One node's end.
@@ -41,6 +45,7 @@ pub(crate) fn name(text: &str) -> NodeId {
 }
 
 impl Wires {
+    /// The end of the node of this name.
     pub(crate) fn end(self: &Arc<Self>, me: &str) -> Arc<dyn Peers> {
         Arc::new(Wired {
             me: name(me),
@@ -71,15 +76,16 @@ impl Wires {
 
 /// Calls are answered on a thread that belongs to no server, as a bridge's are, and go on though
 /// nobody waits for them any more.
-fn bridge() -> &'static Handle {
+fn bridge() -> Handle {
     static BRIDGE: OnceLock<Handle> = OnceLock::new();
-    BRIDGE.get_or_init(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = { runtime }.enable_all().build().expect("a runtime");
+    let bridge = BRIDGE.get_or_init(|| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().expect("a runtime");
         let handle = runtime.handle().clone();
         thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
         handle
-    })
+    });
+    bridge.clone()
 }
 
 #[async_trait]
@@ -98,17 +104,24 @@ impl Peers for Wired {
         body: Bytes,
         deadline: Duration,
     ) -> Result<Bytes, CallError> {
-        let is_cut = || self.wires.is_cut.load(Ordering::Relaxed);
+        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let is_cut = || is(&self.wires.is_cut);
         let Some(calls) = self.wires.find(node).filter(|_| !is_cut()) else {
             return Err(CallError::Unreachable);
         };
         let number = self.wires.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let answering = bridge().spawn(async move { calls.call(body).await });
+        let thread = match is(&self.wires.is_here) {
+            true => Handle::current(),
+            false => bridge(),
+        };
+        let answering = thread.spawn(async move { calls.call(body).await });
         match timeout(deadline, answering).await {
-            Ok(Ok(answer)) if !self.wires.loses(number) && !is_cut() => Ok(answer),
             // Said at once, where a bridge would let the time pass.
-            Ok(Ok(_)) | Err(_) => Err(CallError::TimedOut),
-            Ok(Err(_)) => panic!("answering a call must not panic"),
+            Ok(_) if self.wires.loses(number) || is_cut() || is(&self.wires.is_deaf) => {
+                Err(CallError::TimedOut)
+            }
+            Ok(answer) => Ok(answer.expect("answering a call must not panic")),
+            Err(_) => Err(CallError::TimedOut),
         }
     }
 }
