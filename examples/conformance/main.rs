@@ -13,7 +13,8 @@
 //! namespace `/` every client is sent `auth` with what it said about itself, `message` is answered
 //! with `message-back` and `message-with-ack` with an acknowledgement, both with the same
 //! arguments; in `/custom` there is `auth` only, and there are no other namespaces. Two nodes
-//! answer from behind a balancer that gives every connection to the other one.
+//! answer from behind a balancer that gives every connection to the other one, with the timings of
+//! the product.
 
 mod engine_echo;
 mod served;
@@ -38,11 +39,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse::<u16>())?;
     if argument.as_deref() == Some("--two-nodes") {
-        let address = two_nodes::start(mode, Timings::OF_SUITES, &Default::default(), port)?;
+        let address = two_nodes::start(mode, Timings::DEFAULT, &Default::default(), port)?;
         println!("listening on http://{address}");
-        loop {
-            std::thread::park();
-        }
+        return two_nodes::until_told_to_stop();
     }
     actix_rt::System::new().block_on(async {
         let server = server::build(mode, Timings::OF_SUITES, port)?;

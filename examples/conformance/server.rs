@@ -70,6 +70,13 @@ pub(crate) struct Timings {
 }
 
 impl Timings {
+    /// The product's.
+    pub(crate) const DEFAULT: Self = Self {
+        ping_interval: Duration::from_secs(25),
+        ping_timeout: Duration::from_secs(20),
+        connect_timeout: Duration::from_secs(10),
+    };
+
     /// What the suites expect.
     pub(crate) const OF_SUITES: Self = Self {
         ping_interval: Duration::from_millis(300),

@@ -1,4 +1,5 @@
 //! Two nodes, wired to each other, and the balancer before them.
+#![allow(dead_code, reason = "tests and the example use a part of it each")]
 
 use bedside::{peer_calls::PeerCalls, server::Server, socketio::engine::EngineEdge};
 use std::{
@@ -10,6 +11,10 @@ use std::{
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
+    signal::{
+        ctrl_c,
+        unix::{SignalKind, signal},
+    },
 };
 
 use super::{
@@ -78,6 +83,18 @@ pub(crate) fn run(
     address
         .recv()
         .unwrap_or_else(|_| Err(io::Error::other("the server did not start")))
+}
+
+/// Waits for the signal that the nodes stop on as well.
+pub(crate) fn until_told_to_stop() -> Result<(), Box<dyn std::error::Error>> {
+    actix_rt::System::new().block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            interrupted = ctrl_c() => interrupted?,
+        }
+        Ok(())
+    })
 }
 
 fn balance(nodes: [SocketAddr; 2], port: u16) -> io::Result<SocketAddr> {
