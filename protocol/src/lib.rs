@@ -15,6 +15,7 @@ pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod node;
 pub mod notification;
 pub mod people;
 mod quiet;
