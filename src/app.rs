@@ -3,6 +3,7 @@
 mod demo;
 mod gauges;
 mod glue;
+mod peers;
 mod socketio;
 
 use actix_rt::System;
@@ -10,11 +11,10 @@ use bedside_actors::{
     node::{Node, NodeConfig},
     ports::{
         clock::SystemClock,
-        identity::SessionIdentity,
         store::{BodyHash, Store, memory::MemoryStore},
     },
 };
-use bedside_protocol::{MessageSend, Timestamp};
+use bedside_protocol::MessageSend;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use std::{
@@ -36,6 +36,7 @@ use crate::{
     ws::admission::Admission,
 };
 use glue::{HttpCounts, SocketCounts, Tokens};
+use peers::TicketOffice;
 
 /// The file in the data directory whose secret keys the hashes of message bodies.
 const BODY_HASH_KEY_FILE: &str = "body-hash-key";
@@ -152,12 +153,15 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         None
     };
 
-    let tickets = Arc::new(Tickets::default());
+    let tickets = TicketOffice::new(Arc::new(Tickets::default()), node.cluster());
     let shown = Arc::new(Shown::default());
     let clinic = socketio::clinic(config, &node, &shown);
     socketio::prune_notifications(node.clone(), config.notifications.retention);
     let admission = Admission::new(config.limits.connections_max);
     let engine = socketio::edge(config, clinic.clone(), &admission, &metrics);
+    if let Some(cluster) = node.cluster() {
+        peers::join(cluster, &engine, &tickets);
+    }
     let parts = HttpParts {
         shown,
         notify_room: Arc::new(move |id, what| clinic.notify_room(id, &what)),
@@ -174,10 +178,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         allowed_origins: allowed_origins(config),
         admission,
         node,
-        redeem_ticket: Arc::new(move |ticket| {
-            let redeemed = tickets.redeem(ticket, Timestamp::now());
-            redeemed.map(SessionIdentity::from).into()
-        }),
+        redeem_ticket: Arc::new(move |ticket| tickets.redeem(ticket)),
         edges: vec![Arc::new(engine.clone())],
         routes: Arc::new(move |routes| {
             engine.routes(routes);
@@ -192,7 +193,7 @@ fn http_parts(
     config: &Config,
     node: &Arc<Node>,
     tokens: Arc<Tokens>,
-    tickets: &Arc<Tickets>,
+    tickets: &Arc<TicketOffice>,
     metrics: &Arc<Metrics>,
     demo: Option<Arc<dyn http::DemoLogin>>,
 ) -> HttpParts {

@@ -54,6 +54,10 @@ impl Peers for Cluster {
         Self::me(self)
     }
 
+    fn is_gone(&self, node: &NodeId) -> bool {
+        self.is_up() && node != Self::me(self) && !self.peers().contains(node)
+    }
+
     async fn call(
         &self,
         node: &NodeId,
