@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, duplex, split},
-    sync::{Mutex as Turns, mpsc},
+    sync::{Mutex as Turns, mpsc, watch},
     time::{Instant, timeout, timeout_at},
 };
 
@@ -55,6 +55,8 @@ struct Guest {
     up: Turns<Up>,
     down: Turns<Down>,
     lease: Lease,
+    /// The client is. Whoever waits for bytes need not wait any more.
+    is_gone: watch::Sender<bool>,
 }
 
 struct Up {
@@ -143,7 +145,9 @@ impl Guests {
 
     /// The client is gone.
     pub(super) fn close(&self, stream: StreamId) {
-        self.guests.lock().remove(&stream);
+        if let Some(guest) = self.guests.lock().remove(&stream) {
+            guest.is_gone.send_replace(true);
+        }
     }
 
     fn find(&self, stream: StreamId, lasts: Duration) -> Option<Arc<Guest>> {
@@ -165,7 +169,7 @@ impl Guests {
     pub(super) async fn pull(&self, pull: Pull) -> Answer {
         let hold = hold(pull.hold_ms);
         let answer = match self.find(pull.stream, hold) {
-            Some(guest) => guest.down.lock().await.give(pull.offset, hold).await,
+            Some(guest) => guest.give(pull.offset, hold).await,
             None => Answer::Ended,
         };
         if answer == Answer::Ended {
@@ -186,6 +190,16 @@ impl Guest {
                 kept: Bytes::new(),
             }),
             lease,
+            is_gone: watch::Sender::new(false),
+        }
+    }
+
+    async fn give(&self, offset: u64, hold: Duration) -> Answer {
+        let mut is_gone = self.is_gone.subscribe();
+        let given = async { self.down.lock().await.give(offset, hold).await };
+        tokio::select! {
+            answer = given => answer,
+            _ = is_gone.wait_for(|gone| *gone) => Answer::Ended,
         }
     }
 }
