@@ -153,7 +153,7 @@ impl Device {
 
     fn next_due(&self) -> Instant {
         let life = &self.life;
-        let send = life.next_send.filter(|_| life.done.talk && life.is_in);
+        let send = life.next_send.filter(|_| life.is_in);
         let read = life.next_read.filter(|_| life.is_in);
         let deadline = life.deadlines.front().map(|(at, _)| *at);
         let again = life.again.front().map(|(at, _)| *at);
@@ -171,6 +171,7 @@ impl Device {
             self.life.next_read = Some(now + self.gap(1.0 / READ_EVERY_S));
         }
         if !told.talk {
+            self.life.next_send = None;
             self.life.next_read = None;
         }
         if told.probe != done.probe {
@@ -211,8 +212,10 @@ impl Device {
                 self.post_again(name);
             }
         }
-        if self.life.done.talk && self.life.next_send.is_some_and(|at| at <= now) {
-            self.life.next_send = Some(now + self.gap(self.rate));
+        // What was written while there was no socket is said now.
+        while let Some(at) = self.life.next_send.filter(|at| *at <= now) {
+            let next = at + self.gap(self.rate);
+            self.life.next_send = Some(next).filter(|_| self.life.done.talk);
             if self.memory().open.len() < OPEN_MAX {
                 let id = self.conversations[self.rng.below(self.conversations.len())].id;
                 self.say_something(id, false);

@@ -86,6 +86,8 @@ pub(super) struct Counts {
 pub(super) struct Memory {
     pub(super) user: String,
     base: u64,
+    /// Whether this socket's replay is still to come, so that live events are early by right.
+    is_resuming: bool,
     pub(super) seen: HashMap<ConversationId, Seen>,
     /// Where each send went; the n-th has the n-th name.
     pub(super) sent: Vec<ConversationId>,
@@ -140,11 +142,27 @@ impl Memory {
 
     /// A new socket: what it tells has an order of its own.
     pub(super) fn on_new_socket(&mut self) {
+        self.is_resuming = true;
         self.told.clear();
         for seen in self.seen.values_mut() {
             seen.ahead.clear();
             seen.is_paging = false;
         }
+    }
+
+    /// All that was missed has been replayed, but for what is paged. Conversations in which
+    /// something is missing nevertheless.
+    pub(super) fn on_resumed(&mut self) -> Vec<ConversationId> {
+        self.is_resuming = false;
+        let early = self.seen.iter().filter_map(|(id, seen)| {
+            let (seq, _) = seen.ahead.first_key_value()?;
+            (!seen.is_paging).then_some((*id, *seq, seen.position() + 1))
+        });
+        let early: Vec<_> = early.collect();
+        let holes = early.iter();
+        holes
+            .filter_map(|(id, seq, missing)| self.on_hole(*id, *seq, *missing))
+            .collect()
     }
 
     pub(super) fn on_ack(&mut self, name: u64, sent: &MessageSent) {
@@ -266,7 +284,11 @@ impl Memory {
         while let Some(entry) = seen.ahead.remove(&(seen.position() + 1)) {
             seen.log.push(entry);
         }
-        let missing = missing.filter(|_| way == Way::Event && !seen.is_paging)?;
+        let is_wrong = way == Way::Event && !seen.is_paging && !self.is_resuming;
+        self.on_hole(id, seq, missing.filter(|_| is_wrong)?)
+    }
+
+    fn on_hole(&mut self, id: ConversationId, seq: u64, missing: u64) -> Option<ConversationId> {
         self.counts.holes += 1;
         self.problem(format!("{id}: seq {seq} came though {missing} had not"));
         self.begin_paging(id)

@@ -2,7 +2,6 @@
 
 use bedside_protocol::{Command, command::SyncResume, reply::Resumed};
 use std::time::Duration;
-use tokio::time::Instant;
 
 use super::{Asked, Device};
 use crate::{peer::Peer, ws::Dial};
@@ -58,6 +57,10 @@ impl Device {
             self.memory()
                 .problem("a conversation is gone after a fault".to_owned());
         }
+        let to_page = self.memory().on_resumed();
+        for id in to_page {
+            self.page(id);
+        }
         for own in &self.conversations {
             let position = self.memory().position(own.id);
             self.board.on_position(own.id, self.number, position);
@@ -68,8 +71,6 @@ impl Device {
         for name in open {
             self.post_again(name);
         }
-        let now = Instant::now();
-        self.life.next_send = self.life.next_send.map(|at| at.max(now));
     }
 
     /// Gives the socket up without a word; the next one may be elsewhere.

@@ -170,6 +170,18 @@ fn an_event_past_a_hole_is_found_but_an_own_acknowledgement_may_be_early() {
 }
 
 #[test]
+fn what_comes_before_the_replay_is_early_by_right_but_the_replay_has_to_reach_it() {
+    let mut case = Case::good();
+    let said = case.log[1].1;
+    let device = &mut case.devices[0];
+    device.on_new_socket();
+    device.place(case.id, 8, said, Way::Event);
+    assert_eq!(device.counts.holes, 0);
+    assert_eq!(device.on_resumed(), [case.id], "6 and 7 were not replayed");
+    assert_eq!(device.counts.holes, 1);
+}
+
+#[test]
 fn an_acknowledgement_that_changes_is_found() {
     let mut case = Case::good();
     let Entry::Message { name, .. } = case.log[1].1 else {
