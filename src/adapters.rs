@@ -1,3 +1,6 @@
 //! How the actors' ports meet the world.
 
+mod names;
+#[cfg(feature = "cluster")]
+pub mod scylla;
 pub mod sqlite;

@@ -71,8 +71,29 @@ impl ServerConfig {
 /// Where the server keeps things.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// `BEDSIDE_DATA_DIR`, default `./data`.
+    /// `BEDSIDE_DATA_DIR`, default `./data`. Not used with `scylla`.
     pub data_dir: PathBuf,
+    /// The CQL servers of a cluster; none for the store in `data_dir`.
+    pub scylla: Option<ScyllaConfig>,
+}
+
+/// The CQL servers, ScyllaDB or Apache Cassandra, on which a cluster keeps things.
+#[derive(Clone, Debug)]
+pub struct ScyllaConfig {
+    /// `SCYLLA_NODES`: some of them as host:port, 1..=64; the rest is learned from these.
+    pub nodes: Vec<String>,
+    /// `SCYLLA_KEYSPACE`, default `bedside`.
+    pub keyspace: String,
+    /// `SCYLLA_USERNAME` and `SCYLLA_PASSWORD`.
+    pub login: Option<(String, Secret)>,
+    /// `SCYLLA_TLS_CA`: a PEM file with the authorities that sign the servers' certificates; none
+    /// for connections without TLS.
+    pub tls_ca: Option<PathBuf>,
+    /// `SCYLLA_DATACENTER`: whose servers are asked; none where there is one data centre only.
+    pub datacenter: Option<String>,
+    /// `SCYLLA_REPLICATION`: how many servers keep each row of a keyspace that `bedside migrate`
+    /// makes, 1..=9, default 3.
+    pub replication: u8,
 }
 
 /// Whom the server believes.
@@ -198,6 +219,7 @@ impl Config {
         let port = r.required(v::PORT, parse::port);
         let proxies = r.required(v::BEDSIDE_PROXIES, parse::proxies);
         let data_dir = r.required(v::BEDSIDE_DATA_DIR, parse::directory);
+        let scylla = read_scylla(r);
         let auth = read_auth(r);
         let origins = OriginsConfig {
             frontend: r.optional(v::FRONTEND_URL, Origin::parse),
@@ -255,7 +277,7 @@ impl Config {
                 port,
                 proxies,
             },
-            store: StoreConfig { data_dir },
+            store: StoreConfig { data_dir, scylla },
             auth,
             origins,
             files,
@@ -287,6 +309,40 @@ impl Config {
     }
 }
 
+/// The CQL store, when `SCYLLA_NODES` names one. Its settings are checked in any case.
+fn read_scylla(r: &mut Reader<'_>) -> Option<ScyllaConfig> {
+    let nodes = r.optional(v::SCYLLA_NODES, parse::cql_nodes);
+    let keyspace = r.required(v::SCYLLA_KEYSPACE, parse::keyspace);
+    let username = r.optional(v::SCYLLA_USERNAME, parse::name);
+    let password = r.optional(v::SCYLLA_PASSWORD, parse::password);
+    let tls_ca = r.optional(v::SCYLLA_TLS_CA, parse::file);
+    let datacenter = r.optional(v::SCYLLA_DATACENTER, parse::name);
+    let replication = r.required(v::SCYLLA_REPLICATION, parse::replication);
+    if r.is_set(v::SCYLLA_NODES) && !r.is_set(v::JWT_SECRET) {
+        r.fault(
+            v::JWT_SECRET,
+            "nothing",
+            "the clinic's secret, because SCYLLA_NODES is set and a demo has no place on a \
+             cluster's store",
+        );
+    }
+    if r.is_set(v::SCYLLA_USERNAME) != r.is_set(v::SCYLLA_PASSWORD) {
+        r.fault(
+            v::SCYLLA_USERNAME,
+            "one of SCYLLA_USERNAME and SCYLLA_PASSWORD",
+            "both, or neither",
+        );
+    }
+    Some(ScyllaConfig {
+        nodes: nodes?,
+        keyspace,
+        login: username.zip(password),
+        tls_ca,
+        datacenter,
+        replication,
+    })
+}
+
 fn read_auth(r: &mut Reader<'_>) -> AuthConfig {
     let jwt_secret = r.optional(v::JWT_SECRET, parse::jwt_secret);
     let laravel = r.optional(v::LARAVEL_URL, parse::issuer_url);
@@ -310,13 +366,12 @@ fn check_demo(r: &mut Reader<'_>, host: Option<IpAddr>, metrics: Option<SocketAd
     ];
     for (variable, address) in addresses {
         if let Some(address) = address.filter(|a| !a.to_canonical().is_loopback()) {
-            r.faults.push(Fault {
-                variable: variable.name.to_owned(),
-                found: address.to_string(),
-                expected: "a loopback address, because without JWT_SECRET this is demo mode, in \
-                           which anyone can sign in; set JWT_SECRET to serve other machines"
-                    .to_owned(),
-            });
+            r.fault(
+                variable,
+                &address.to_string(),
+                "a loopback address, because without JWT_SECRET this is demo mode, in which \
+                 anyone can sign in; set JWT_SECRET to serve other machines",
+            );
         }
     }
 }

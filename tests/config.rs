@@ -179,6 +179,11 @@ fn each_bad_value_is_a_fault_of_its_own_variable() {
         ),
         ("BEDSIDE_SOCKETIO_REPLAY", &["yes", "2"]),
         ("NOTIFICATION_RETENTION_DAYS", &["0", "3651", "30d"]),
+        ("SCYLLA_NODES", &["db1:x", "cql://db1", ","]),
+        ("SCYLLA_KEYSPACE", &["Bedside", "a b", "2"]),
+        ("SCYLLA_TLS_CA", &["a\0b"]),
+        ("SCYLLA_DATACENTER", &[" dc1", "dc\n1"]),
+        ("SCYLLA_REPLICATION", &["0", "10", "three"]),
         ("METRICS_TOKEN", &["short", "sixteen bytes but spaces"]),
         ("BEDSIDE_METRICS_BIND", &["9464", "localhost:9464"]),
         ("BEDSIDE_CONNECTIONS_MAX", &["0", "1000001", "many"]),
@@ -191,6 +196,57 @@ fn each_bad_value_is_a_fault_of_its_own_variable() {
             let got = faulty(load(&[("JWT_SECRET", SECRET), (name, value)]));
             assert_eq!(got, [format!("{name} (env)")], "{name}={value}");
         }
+    }
+}
+
+#[test]
+fn a_cluster_store_is_named_by_its_servers() {
+    let config = load(&[
+        ("JWT_SECRET", SECRET),
+        ("SCYLLA_NODES", "db1, 10.0.0.2:9043"),
+        ("SCYLLA_KEYSPACE", "clinic"),
+        ("SCYLLA_USERNAME", "bedside"),
+        ("SCYLLA_PASSWORD", "hunter2"),
+        ("SCYLLA_TLS_CA", "/etc/ca.pem"),
+        ("SCYLLA_DATACENTER", "dc1"),
+        ("SCYLLA_REPLICATION", "5"),
+    ])
+    .expect("a good configuration");
+    assert!(!config.report().contains("hunter2"));
+    let scylla = config.store.scylla.expect("a cluster's store");
+    assert_eq!(scylla.nodes, ["db1:9042", "10.0.0.2:9043"]);
+    assert_eq!(scylla.keyspace, "clinic");
+    let (username, password) = scylla.login.expect("a login");
+    assert_eq!((&*username, password.expose()), ("bedside", "hunter2"));
+    assert_eq!(scylla.tls_ca, Some(PathBuf::from("/etc/ca.pem")));
+    assert_eq!(scylla.datacenter.as_deref(), Some("dc1"));
+    assert_eq!(scylla.replication, 5);
+
+    let config = load(&[("JWT_SECRET", SECRET), ("SCYLLA_NODES", "db1")]).expect("defaults");
+    let scylla = config.store.scylla.expect("a cluster's store");
+    assert_eq!((&*scylla.keyspace, scylla.replication), ("bedside", 3));
+    assert!(scylla.login.is_none() && scylla.tls_ca.is_none());
+
+    // The others alone name no store.
+    let config = load(&[("SCYLLA_KEYSPACE", "clinic")]).expect("a demo");
+    assert!(config.store.scylla.is_none());
+}
+
+#[test]
+fn a_demo_has_no_place_on_a_cluster_and_a_login_has_two_parts() {
+    let text = load(&[("SCYLLA_NODES", "db1")]).map(|_| ());
+    let text = text.expect_err("a fault").to_string();
+    assert!(
+        text.contains("JWT_SECRET: found nothing") && text.contains("SCYLLA_NODES is set"),
+        "{text}"
+    );
+    for name in ["SCYLLA_USERNAME", "SCYLLA_PASSWORD"] {
+        let got = faulty(load(&[
+            ("JWT_SECRET", SECRET),
+            ("SCYLLA_NODES", "db1"),
+            (name, "bedside"),
+        ]));
+        assert_eq!(got, ["SCYLLA_USERNAME"], "{name}");
     }
 }
 
@@ -358,7 +414,9 @@ fn no_secret_is_ever_shown() {
     assert!(!text.contains("hunter2"), "{text}");
     for variable in variable::ALL {
         let name = variable.name;
-        let looks_secret = name.contains("SECRET") || name.ends_with("TOKEN");
+        let looks_secret = ["SECRET", "TOKEN", "PASSWORD"]
+            .iter()
+            .any(|word| name.contains(word));
         assert_eq!(variable.secret, looks_secret, "{name}");
     }
 }

@@ -15,6 +15,12 @@ pub(super) type Parsed<T> = Result<T, &'static str>;
 /// Origins in one list.
 const ORIGINS_MAX: usize = 64;
 
+/// CQL servers in the list; they name the others themselves.
+const NODES_MAX: usize = 64;
+
+/// Where CQL servers listen when nothing else is said.
+const CQL_PORT: u16 = 9_042;
+
 /// A `JWT_SECRET`: HS256 asks for a key at least as long as its hash (RFC 7518, 3.2).
 pub(super) fn jwt_secret(text: &str) -> Parsed<Secret> {
     const EXPECTED: &str = "at least 32 bytes without white space at either end, or no such \
@@ -58,6 +64,69 @@ pub(super) fn directory(text: &str) -> Parsed<PathBuf> {
         return Err("a directory");
     }
     Ok(PathBuf::from(text))
+}
+
+pub(super) fn file(text: &str) -> Parsed<PathBuf> {
+    directory(text).map_err(|_| "a file")
+}
+
+/// Hosts with or without a port, as host:port.
+pub(super) fn cql_nodes(text: &str) -> Parsed<Vec<String>> {
+    const EXPECTED: &str = "1 to 64 CQL servers, comma separated, each as host or host:port";
+    let nodes: Option<Vec<_>> = text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|node| host_and_port(node, CQL_PORT))
+        .collect();
+    nodes
+        .filter(|nodes| (1..=NODES_MAX).contains(&nodes.len()))
+        .ok_or(EXPECTED)
+}
+
+/// `text` with a port, `default` when it has none. An IPv6 address with a port has brackets.
+fn host_and_port(text: &str, default: u16) -> Option<String> {
+    if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return Some(SocketAddr::new(ip, default).to_string());
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some(address.to_string());
+    }
+    let (host, port) = match text.split_once(':') {
+        Some((host, port)) => (host, number(port, 1..=u16::MAX)?),
+        None => (text, default),
+    };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    (!host.is_empty() && host.len() <= 253 && host.chars().all(is_name))
+        .then(|| format!("{host}:{port}"))
+}
+
+/// What CQL takes without quotes, so that the name is the same wherever it is written.
+pub(super) fn keyspace(text: &str) -> Parsed<String> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    let starts_well = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+    if !starts_well || text.len() > 48 || !text.bytes().all(plain) {
+        return Err("at most 48 lower-case letters, digits and underscores, a letter first");
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn name(text: &str) -> Parsed<String> {
+    if text.trim() != text || text.len() > 128 || text.chars().any(char::is_control) {
+        return Err("a name of at most 128 bytes");
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn password(text: &str) -> Parsed<Secret> {
+    if text.trim() != text || text.len() > 1_024 || text.chars().any(char::is_control) {
+        return Err("at most 1024 bytes without white space at either end");
+    }
+    Ok(Secret::new(text))
+}
+
+pub(super) fn replication(text: &str) -> Parsed<u8> {
+    number(text, 1..=9).ok_or("a number from 1 to 9")
 }
 
 /// A name that a token's claim must equal, byte by byte.
@@ -216,6 +285,52 @@ mod tests {
             ("١d", None),
         ] {
             assert_eq!(lifetime(text).ok().map(|d| d.as_secs()), want_s, "{text}");
+        }
+    }
+
+    #[test]
+    fn servers_have_a_port_in_the_end() {
+        for (text, want) in [
+            ("db1", Some("db1:9042")),
+            ("db1:19042", Some("db1:19042")),
+            ("10.0.0.1", Some("10.0.0.1:9042")),
+            ("10.0.0.1:9043", Some("10.0.0.1:9043")),
+            ("::1", Some("[::1]:9042")),
+            ("[::1]", Some("[::1]:9042")),
+            ("[::1]:9043", Some("[::1]:9043")),
+            (" a.example , b:1,", Some("a.example:9042 b:1")),
+            ("", None),
+            (",", None),
+            (":9042", None),
+            ("db1:", None),
+            ("db1:0", None),
+            ("db1:65536", None),
+            ("cql://db1", None),
+            ("db 1", None),
+            ("me@db1", None),
+        ] {
+            let nodes = cql_nodes(text).ok().map(|nodes| nodes.join(" "));
+            assert_eq!(nodes.as_deref(), want, "{text:?}");
+        }
+        assert!(cql_nodes(&"a,".repeat(65)).is_err());
+    }
+
+    #[test]
+    fn a_keyspace_needs_no_quotes() {
+        let long = "k".repeat(49);
+        for (text, good) in [
+            ("bedside", true),
+            ("clinic_2", true),
+            (&long[1..], true),
+            (&long, false),
+            ("Bedside", false),
+            ("2clinic", false),
+            ("_x", false),
+            ("a-b", false),
+            ("a;b", false),
+            ("", false),
+        ] {
+            assert_eq!(keyspace(text).is_ok(), good, "{text}");
         }
     }
 

@@ -156,6 +156,15 @@ impl<'a> Reader<'a> {
         self.find(variable).is_some()
     }
 
+    /// Notes what is wrong with a variable beside others.
+    pub(super) fn fault(&mut self, variable: &Variable, found: &str, expected: &str) {
+        self.faults.push(Fault {
+            variable: variable.name.to_owned(),
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        });
+    }
+
     /// Shows a value that was worked out rather than set.
     pub(super) fn derived(&mut self, variable: &'static Variable, value: String) {
         let unset = self

@@ -56,6 +56,24 @@ variables! {
         /// Directory of the store, made with mode 0700.
         BEDSIDE_DATA_DIR = "./data";
     }
+    "scylla" {
+        /// CQL servers as host or host:port, comma separated, at most 64; port 9042 by default.
+        /// With them the store is theirs, else it is in `BEDSIDE_DATA_DIR`.
+        SCYLLA_NODES;
+        /// The keyspace, lower-case letters, digits and underscores.
+        SCYLLA_KEYSPACE = "bedside";
+        /// Whom the server says it is; with `SCYLLA_PASSWORD`, or neither.
+        SCYLLA_USERNAME;
+        /// What proves it.
+        SCYLLA_PASSWORD: secret;
+        /// A PEM file with the authorities that sign the servers' certificates. With it the
+        /// connections are TLS.
+        SCYLLA_TLS_CA;
+        /// The data centre whose servers are asked; needed where there are several.
+        SCYLLA_DATACENTER;
+        /// How many servers keep each row of a keyspace that `bedside migrate` makes, 1..=9.
+        SCYLLA_REPLICATION = "3";
+    }
     "auth" {
         /// The HS256 key, at least 32 bytes. Without it the server runs in demo mode.
         JWT_SECRET: secret;
@@ -123,8 +141,6 @@ pub const NOT_USED: &[&str] = &[
     "REDIS_PORT",
     "REDIS_PASSWORD",
     "REDIS_DB",
-    "SCYLLA_NODES",
-    "SCYLLA_KEYSPACE",
     "AGORA_APP_ID",
     "AGORA_APP_CERTIFICATE",
     "AWS_REGION",

@@ -2,14 +2,15 @@
 
 use bedside_actors::ports::store::{Preferences, Receipts};
 use bedside_protocol::{
-    ConsultationId, ConsultationStatus, ConsultationType, ConversationId, ConversationKind,
-    ConversationState, MemberRole, MessageId, MessageType, NotificationId, NotificationType,
-    RelationKind, Timestamp, UserId,
+    ConsultationId, ConversationId, MessageId, NotificationId, Timestamp, UserId,
 };
 use rusqlite::{Row, types::FromSql};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::fault::Fault;
+use crate::adapters::names;
+
+pub(super) use crate::adapters::names::EntryKind;
 
 /// A count or seq as a column holds it; a bound like `u64::MAX` becomes the highest there is.
 pub(super) fn int(value: u64) -> i64 {
@@ -127,110 +128,19 @@ fn conversion(_: rusqlite::types::FromSqlError) -> Fault {
     Fault::Value("text")
 }
 
-/// An enum whose values have names in the database. The names are those of the wire; they must
-/// never change, because files hold them.
-pub(super) trait Named: Copy + 'static {
-    const ALL: &'static [(Self, &'static str)];
-
-    fn name(self) -> &'static str;
+/// Reads an enum by its name.
+pub(super) trait Named: names::Named {
+    fn name(self) -> &'static str {
+        names::Named::name(self)
+    }
 
     fn read(row: &Row<'_>, column: usize) -> Result<Self, Fault> {
         let text = row.get_ref(column)?.as_str().map_err(conversion)?;
-        let found = Self::ALL.iter().find(|(_, name)| *name == text);
-        found.map(|(value, _)| *value).ok_or(Fault::Value("name"))
+        Self::named(text).ok_or(Fault::Value("name"))
     }
 }
 
-macro_rules! named {
-    ($($type:ident { $($variant:ident = $name:literal,)* })*) => {
-        $(impl Named for $type {
-            const ALL: &'static [(Self, &'static str)] = &[$((Self::$variant, $name)),*];
-
-            fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),* }
-            }
-        })*
-    };
-}
-
-/// What an entry of the log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EntryKind {
-    Message,
-    Edit,
-    Delete,
-    React,
-    Change,
-    ConsultationStarted,
-    ConsultationEnded,
-}
-
-named! {
-    EntryKind {
-        Message = "message",
-        Edit = "edit",
-        Delete = "delete",
-        React = "react",
-        Change = "change",
-        ConsultationStarted = "consultation_started",
-        ConsultationEnded = "consultation_ended",
-    }
-    ConsultationType {
-        Video = "video",
-        Chat = "chat",
-    }
-    ConsultationStatus {
-        Scheduled = "scheduled",
-        InProgress = "in_progress",
-        Completed = "completed",
-        Cancelled = "cancelled",
-    }
-    ConversationKind {
-        Direct = "direct",
-        CareTeam = "care_team",
-        FamilyUpdate = "family_update",
-        InternalStaff = "internal_staff",
-        Broadcast = "broadcast",
-        Consultation = "consultation",
-    }
-    ConversationState {
-        Open = "open",
-        ReadOnly = "read_only",
-    }
-    MemberRole {
-        Member = "member",
-        Admin = "admin",
-        Observer = "observer",
-        Interpreter = "interpreter",
-    }
-    MessageType {
-        Text = "text",
-        Image = "image",
-        File = "file",
-        Voice = "voice",
-        System = "system",
-        CallLog = "call_log",
-    }
-    NotificationType {
-        Message = "message",
-        CallIncoming = "call_incoming",
-        CallMissed = "call_missed",
-        PatientAlert = "patient_alert",
-        AppointmentReminder = "appointment_reminder",
-        NoteShared = "note_shared",
-        TeamInvite = "team_invite",
-        SystemAlert = "system_alert",
-        PrescriptionReady = "prescription_ready",
-        LabResults = "lab_results",
-    }
-    RelationKind {
-        Clinician = "clinician",
-        Assistant = "assistant",
-        Pharmacy = "pharmacy",
-        Family = "family",
-        Interpreter = "interpreter",
-    }
-}
+impl<T: names::Named> Named for T {}
 
 /// Watermarks from four columns that begin at `column`.
 pub(super) fn receipts(row: &Row<'_>, column: usize) -> Result<Receipts, Fault> {

@@ -1,0 +1,201 @@
+//! Connecting to a ring.
+
+use scylla::{
+    client::{
+        execution_profile::ExecutionProfile,
+        session::{Session, TlsContext},
+        session_builder::SessionBuilder,
+    },
+    statement::{Consistency, SerialConsistency},
+};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, atomic::AtomicBool},
+    time::Duration,
+};
+use tokio::runtime::{Builder, Runtime};
+use uuid::Uuid;
+
+use super::{
+    Core, CqlStore, META,
+    cql::{Cql, Query},
+    stats::Counters,
+};
+
+const MAKE_EPOCH: Query =
+    Query::conditional("INSERT INTO store_meta (key, value) VALUES ('epoch', ?) IF NOT EXISTS");
+
+/// How a ring is reached.
+#[derive(Clone)]
+pub struct Options {
+    /// Addresses to begin with, as `host:port`. The others are learned from these.
+    pub nodes: Vec<String>,
+    /// The keyspace that holds the tables.
+    pub keyspace: String,
+    /// The data centre whose nodes are asked, and whose quorum counts. None: that of whichever
+    /// node is asked, which is right where there is one only.
+    pub datacenter: Option<String>,
+    /// User name and password.
+    pub credentials: Option<(String, String)>,
+    /// How connections are encrypted; not at all when there is none.
+    pub tls: Option<TlsContext>,
+    /// How long one statement may take. Default 2 s.
+    pub request_timeout: Duration,
+    /// Threads of the store's own. Default 2.
+    pub threads: usize,
+}
+
+impl Options {
+    /// The defaults, for a ring that is reached at `nodes`.
+    #[must_use]
+    pub fn new(nodes: Vec<String>, keyspace: impl Into<String>) -> Self {
+        Self {
+            nodes,
+            keyspace: keyspace.into(),
+            datacenter: None,
+            credentials: None,
+            tls: None,
+            request_timeout: Duration::from_secs(2),
+            threads: 2,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // No password.
+        f.debug_struct("Options")
+            .field("nodes", &self.nodes)
+            .field("keyspace", &self.keyspace)
+            .field("datacenter", &self.datacenter)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a ring could not be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// No node answered as it should: where it was looked for, and what the driver says.
+    Unreachable(String, String),
+    /// The keyspace or a table is missing or not as it should be: which keyspace, and what the
+    /// ring says.
+    NoSchema(String, String),
+    /// Something of this machine: no thread.
+    Failed(String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(nodes, why) => write!(
+                f,
+                "no CQL node of {nodes} can be used: {why}. Check the addresses, the user and \
+                 password, and whether the ring is up"
+            ),
+            Self::NoSchema(keyspace, why) => write!(
+                f,
+                "the keyspace {keyspace} does not have the tables of this version: {why}. \
+                 Run `bedside migrate` once, then start again"
+            ),
+            Self::Failed(why) => write!(f, "the CQL store did not start: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+pub(super) fn open(options: &Options) -> Result<Arc<CqlStore>, OpenError> {
+    let options = options.clone();
+    // On a thread of its own, because the caller's may belong to a runtime, which forbids it.
+    let opening = std::thread::Builder::new()
+        .name("cql-open".to_owned())
+        .spawn(move || {
+            let runtime = runtime(&options)?;
+            let core = runtime.block_on(connect(&options))?;
+            Ok((runtime, core))
+        })
+        .map_err(|error| OpenError::Failed(error.to_string()))?;
+    let opened = opening.join();
+    let (runtime, core) = opened.unwrap_or_else(|_| Err(OpenError::Failed("a bug".to_owned())))?;
+    Ok(Arc::new(CqlStore {
+        core: Arc::new(core),
+        handle: runtime.handle().clone(),
+        runtime: parking_lot::Mutex::new(Some(runtime)),
+    }))
+}
+
+fn runtime(options: &Options) -> Result<Runtime, OpenError> {
+    Builder::new_multi_thread()
+        .worker_threads(options.threads.max(1))
+        .thread_name("cql")
+        .enable_all()
+        .build()
+        .map_err(|error| OpenError::Failed(error.to_string()))
+}
+
+async fn connect(options: &Options) -> Result<Core, OpenError> {
+    let session = session(options).await?;
+    let counters = Arc::new(Counters::default());
+    let cql = Cql::new(session, counters.clone());
+    let no_schema =
+        |why: &dyn fmt::Display| OpenError::NoSchema(options.keyspace.clone(), why.to_string());
+    let epoch = match epoch(&cql).await {
+        Ok(Some(epoch)) => epoch,
+        Ok(None) => return Err(no_schema(&"the epoch was made and is not there")),
+        Err(error) => return Err(no_schema(&error)),
+    };
+    Ok(Core {
+        epoch,
+        cql,
+        counters,
+        sinks: OnceLock::new(),
+        closed: AtomicBool::new(false),
+    })
+}
+
+/// A session with the ring, in the keyspace of `options`.
+pub(super) async fn session(options: &Options) -> Result<Session, OpenError> {
+    let profile = ExecutionProfile::builder()
+        .consistency(Consistency::LocalQuorum)
+        .serial_consistency(Some(SerialConsistency::LocalSerial))
+        .request_timeout(Some(options.request_timeout))
+        .build();
+    let mut builder = SessionBuilder::new()
+        .known_nodes(&options.nodes)
+        .default_execution_profile_handle(profile.into_handle())
+        .connection_timeout(Duration::from_secs(5))
+        .keepalive_interval(Duration::from_secs(5))
+        .keepalive_timeout(Duration::from_secs(5))
+        .tcp_nodelay(true)
+        .fetch_schema_metadata(false)
+        .use_keyspace(&options.keyspace, true)
+        .tls_context(options.tls.clone());
+    if let Some(datacenter) = &options.datacenter {
+        builder = builder.prefer_datacenter(datacenter.clone());
+    }
+    if let Some((user, password)) = &options.credentials {
+        builder = builder.user(user, password);
+    }
+    builder.build().await.map_err(|error| {
+        use scylla::errors::NewSessionError::UseKeyspaceError;
+        match error {
+            UseKeyspaceError(why) => OpenError::NoSchema(options.keyspace.clone(), why.to_string()),
+            other => OpenError::Unreachable(options.nodes.join(", "), other.to_string()),
+        }
+    })
+}
+
+/// The store's epoch, made when the store is first opened.
+async fn epoch(cql: &Cql) -> Result<Option<String>, bedside_actors::ports::store::StoreError> {
+    let known = cql.first::<(String,)>(META, ("epoch",)).await?;
+    if let Some((epoch,)) = known {
+        return Ok(Some(epoch));
+    }
+    cql.apply_surely(MAKE_EPOCH, (new_epoch(),)).await?;
+    let made = cql.first::<(String,)>(META, ("epoch",)).await?;
+    Ok(made.map(|(epoch,)| epoch))
+}
+
+pub(super) fn new_epoch() -> String {
+    Uuid::new_v4().simple().to_string()
+}
