@@ -31,6 +31,8 @@ pub(super) enum Command {
     Crash(CrashArgs),
     /// Faults in a cluster under load: nothing acknowledged is lost, doubled or out of order
     Faults(FaultsArgs),
+    /// What a message costs a cluster at Redis and at the CQL ring
+    Cost(CostArgs),
     /// A TCP balancer: round robin, past nodes that do not accept
     Balance(BalanceArgs),
     /// A TCP proxy that delays, stalls and cuts when told so
@@ -163,6 +165,22 @@ pub(super) struct FaultsArgs {
     /// Where chance starts
     #[arg(long)]
     pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CostArgs {
+    /// The state directory of scripts/cluster
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: PathBuf,
+    /// Messages that two people on different nodes exchange
+    #[arg(long, default_value_t = 500)]
+    pub(super) messages: u64,
+    /// Readers of one page at once
+    #[arg(long, default_value_t = 1000)]
+    pub(super) readers: usize,
+    /// Seconds in which it is counted what happens by itself
+    #[arg(long, default_value_t = 10.0)]
+    pub(super) idle: f64,
 }
 
 #[derive(Debug, Args)]

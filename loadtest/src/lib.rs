@@ -10,6 +10,7 @@
 //! | [`faults`] | kills, pauses and cuts in a cluster under load, and a judge of what is left |
 //! | [`bed`] | the processes of `scripts/cluster`, to be killed and started again |
 //! | [`balance`], [`proxy`] | a TCP balancer; a TCP proxy that can be told to misbehave |
+//! | [`cost`] | what a message costs at Redis and at the CQL ring |
 //! | [`slow`] | a reader that stops costs itself only |
 //! | [`idle`] | memory per idle connection |
 //! | [`socketio`] | Socket.IO: memory per idle client and deliveries per CPU-second, beside Node's |
@@ -21,6 +22,7 @@
 
 pub mod balance;
 pub mod bed;
+pub mod cost;
 pub mod crash;
 pub mod disk;
 pub mod faults;

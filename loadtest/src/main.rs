@@ -5,7 +5,7 @@ mod cli;
 use bedside_loadtest::{
     Outcome, balance,
     bed::Bed,
-    crash, disk, fault, faults, idle,
+    cost, crash, disk, fault, faults, idle,
     process::Machine,
     proxy,
     report::Report,
@@ -66,6 +66,18 @@ async fn run(cli: Cli) -> Outcome<()> {
             let results = faults(args).await?;
             let problems = results.problems();
             finish("faults", machine, cli.json, results, &problems)
+        }
+        Command::Cost(args) => {
+            let bed = Bed::open(&args.state)?;
+            let plan = cost::Plan {
+                messages: args.messages,
+                readers: args.readers,
+                idle: Duration::from_secs_f64(args.idle),
+                seed: Rng::fresh_seed(),
+            };
+            let results = cost::run(&plan, &bed).await?;
+            println!("{}", results.summary());
+            finish("cost", machine, cli.json, results, &[])
         }
         Command::Balance(args) => balance::run(args.listen, args.to).await,
         Command::Proxy(args) => proxy::run(args.links, args.control).await,
