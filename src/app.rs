@@ -4,14 +4,12 @@ mod demo;
 mod gauges;
 mod glue;
 mod socketio;
+mod store;
 
 use actix_rt::System;
 use bedside_actors::{
     node::{Node, NodeConfig},
-    ports::{
-        clock::SystemClock,
-        store::{BodyHash, Store, memory::MemoryStore},
-    },
+    ports::{clock::SystemClock, store::BodyHash},
 };
 use bedside_protocol::{MessageSend, Timestamp};
 use hmac::{Hmac, Mac as _};
@@ -22,12 +20,10 @@ use std::{
 };
 
 use crate::{
-    adapters::sqlite::{self, SqliteStore},
     auth::{Minter, Tickets, Verifier},
     config::{Config, Secret},
     demo as demo_rules,
     http::{self, Cors, HttpParts},
-    key_file::key_file,
     metrics::Metrics,
     seeds::Shown,
     server::{self, Server, ServerParts},
@@ -35,16 +31,6 @@ use crate::{
     ws::admission::Admission,
 };
 use glue::{HttpCounts, SocketCounts, Tokens};
-
-/// The file in the data directory whose secret keys the hashes of message bodies.
-const BODY_HASH_KEY_FILE: &str = "body-hash-key";
-
-/// Under this name the store says whether it holds a demo.
-const MARK_KEY: &str = "mark";
-
-/// `memory` puts the store's twin in its place, so that `scripts/long/durable-sends` can tell what
-/// storing costs. It is no setting: `.env.example` and the configuration do not know of it.
-const STORE_VARIABLE: &str = "BEDSIDE_STORE";
 
 /// Runs the server until it is told to stop.
 pub fn serve(config: Config) -> ExitCode {
@@ -77,12 +63,16 @@ pub fn serve(config: Config) -> ExitCode {
 /// # Errors
 /// Whatever keeps the store from being opened or written, as a text for who started it.
 pub fn rotate_epoch(config: &Config) -> Result<(), Box<dyn Error>> {
-    System::new().block_on(async {
-        let store = open_store(config).await?;
-        store.rotate_epoch().await?;
-        store.close().await;
-        Ok(())
-    })
+    System::new().block_on(store::rotate_epoch(config))
+}
+
+/// Brings the keyspace of a cluster to the tables of this version: what was done, as a text for
+/// who asked for it.
+///
+/// # Errors
+/// Whatever keeps it from being done, as a text too.
+pub fn migrate(config: &Config) -> Result<String, Box<dyn Error>> {
+    store::migrate(config)
 }
 
 /// Tells the person who started it where to look.
@@ -109,13 +99,10 @@ fn say_hello(config: &Config, server: &Server) {
 pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
     let metrics = Arc::new(Metrics::new());
     gauges::register(&metrics);
-    let store: Arc<dyn Store> = if keeps_nothing(config)? {
-        Arc::new(MemoryStore::default())
-    } else {
-        let store = open_store(config).await?;
-        gauges::register_store(&metrics, &store);
-        store
-    };
+    let store::Opened {
+        store,
+        body_hash_key,
+    } = store::open(config, &metrics).await?;
     let secret = demo_rules::signing_secret(config)?;
     let verifier = Arc::new(Verifier::hs256(
         &secret,
@@ -132,7 +119,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
             ),
             passivate_after: config.limits.passivate_after,
             attachment_hosts: attachment_hosts(config),
-            body_hash: body_hasher(&key_file(&config.store.data_dir, BODY_HASH_KEY_FILE)?),
+            body_hash: body_hasher(&body_hash_key),
             on_command: None,
         },
         store,
@@ -211,34 +198,6 @@ fn http_parts(
         notify_room: Arc::new(|_, _| {}),
         http_metrics: Arc::new(HttpCounts(metrics.clone())),
     }
-}
-
-/// Whether the server is to run without its store, so that what the rest costs can be measured.
-/// Never where anybody but this machine could be told that something is stored.
-fn keeps_nothing(config: &Config) -> Result<bool, Box<dyn Error>> {
-    if std::env::var_os(STORE_VARIABLE).is_none_or(|store| store != "memory") {
-        return Ok(false);
-    }
-    if !config.server.host.is_loopback() {
-        let why =
-            format!("{STORE_VARIABLE}=memory stores nothing, so it needs BEDSIDE_HOST=127.0.0.1");
-        return Err(why.into());
-    }
-    tracing::warn!(
-        "{STORE_VARIABLE}=memory: nothing that is sent survives this process, and what is \
-         acknowledged is not stored; this is for measuring only"
-    );
-    Ok(true)
-}
-
-/// Opens the store of the data directory, if it is of the kind that this mode may open.
-async fn open_store(config: &Config) -> Result<Arc<SqliteStore>, Box<dyn Error>> {
-    let store = SqliteStore::open(&config.store.data_dir, &sqlite::Options::default())?;
-    let mark = store.meta(MARK_KEY).await?;
-    if let Some(mark) = demo_rules::check_store_mark(mark.as_deref(), config.is_demo())? {
-        store.set_meta(MARK_KEY, mark).await?;
-    }
-    Ok(store)
 }
 
 fn allowed_origins(config: &Config) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! The command line: `bedside [serve]`, `bedside token`, `bedside healthcheck`.
+//! The command line: `bedside [serve]`, `bedside token`, `bedside migrate` and others.
 
 mod healthcheck;
 mod token;
@@ -34,6 +34,9 @@ enum Command {
     /// After a restore from a back-up, and before the server runs on it: have clients forget
     /// their positions, which the restored store may give to other messages
     RotateEpoch,
+    /// Bring the keyspace of SCYLLA_NODES to the tables of this version, and make it when there is
+    /// none; before the first start, and before the first server of a new version. One at a time
+    Migrate,
     /// Ask a running server whether it is well; exits with 0 if so and with 1 if not
     Healthcheck(healthcheck::Args),
 }
@@ -58,6 +61,10 @@ pub fn run(serve: impl FnOnce(Config) -> ExitCode) -> ExitCode {
         },
         Some(Command::RotateEpoch) => match crate::app::rotate_epoch(&config) {
             Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&*error),
+        },
+        Some(Command::Migrate) => match crate::app::migrate(&config) {
+            Ok(done) => print(&done),
             Err(error) => fail(&*error),
         },
         Some(Command::Healthcheck(args)) => match healthcheck::check(&args, &config) {

@@ -13,6 +13,7 @@
 mod consultations;
 mod cql;
 mod create;
+mod migrate;
 mod notifications;
 mod numbered;
 mod open;
@@ -20,11 +21,14 @@ mod people;
 mod policy;
 mod stats;
 mod store;
+mod tls;
 mod values;
 
 pub use self::{
+    migrate::{MigrateError, Migrated, VERSION, migrate},
     open::{OpenError, Options},
     stats::Stats,
+    tls::trusting,
 };
 
 use bedside_actors::ports::store::{AppendSink, StoreError, StoreResult};
@@ -38,10 +42,13 @@ use std::{
 };
 use tokio::runtime::{Handle, Runtime};
 
-use self::{cql::Cql, cql::Query, stats::Counters};
+use self::{cql::Cql, cql::Query, stats::Counters, values::odd};
 
-const META: Query = Query::read("SELECT value FROM store_meta WHERE key = ?");
+const META_TEXT: &str = "SELECT value FROM store_meta WHERE key = ?";
+const META: Query = Query::read(META_TEXT);
 const SET_META: Query = Query::write("INSERT INTO store_meta (key, value) VALUES (?, ?)");
+const MAKE_META: Query =
+    Query::conditional("INSERT INTO store_meta (key, value) VALUES (?, ?) IF NOT EXISTS");
 const ROTATE_EPOCH: Query =
     Query::conditional("UPDATE store_meta SET value = ? WHERE key = 'epoch' IF EXISTS");
 
@@ -100,6 +107,25 @@ impl CqlStore {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.run(async move |core| core.cql.write(SET_META, (key, value)).await)
             .await
+    }
+
+    /// A small fact of the whole store: what is there, or else `value`, which is kept from then
+    /// on. All servers that ask get the same one.
+    ///
+    /// # Errors
+    /// When it can neither be read nor kept.
+    pub async fn meta_or(&self, key: &str, value: &str) -> StoreResult<String> {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.run(async move |core| {
+            let cql = &core.cql;
+            if let Some((found,)) = cql.first::<(String,)>(META, (&key,)).await? {
+                return Ok(found);
+            }
+            cql.apply_surely(MAKE_META, (&key, &value)).await?;
+            let made = cql.first::<(String,)>(META, (&key,)).await?;
+            made.map(|(value,)| value).ok_or_else(|| odd("fact"))
+        })
+        .await
     }
 
     /// Gives the store another epoch, as after a restore from a back-up: clients forget their

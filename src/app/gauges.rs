@@ -4,6 +4,8 @@ use bedside_actors::counters::{COUNTERS, LATENCY_BUCKETS_S};
 
 use std::sync::Arc;
 
+#[cfg(feature = "cluster")]
+use crate::adapters::scylla::CqlStore;
 use crate::{
     adapters::sqlite::{COMMIT_BUCKETS, SqliteStore},
     metrics::Metrics,
@@ -77,4 +79,38 @@ pub(super) fn register_store(metrics: &Metrics, store: &Arc<SqliteStore>) {
         &COMMIT_BUCKETS,
         move || read().commit_sizes,
     );
+}
+
+/// Shows what the store in a ring counts.
+#[cfg(feature = "cluster")]
+pub(super) fn register_ring(metrics: &Metrics, store: &Arc<CqlStore>) {
+    let stats = || {
+        let store = Arc::downgrade(store);
+        move || store.upgrade().map(|s| s.stats()).unwrap_or_default()
+    };
+    let read = stats();
+    metrics.register_gauge_fn(
+        "bedside_store_waiting",
+        "Writes that wait for the store's writer.",
+        move || read().waiting as f64,
+    );
+    macro_rules! counters {
+        ($($name:literal, $help:literal, $field:ident;)*) => {$({
+            let read = stats();
+            metrics.register_counter_fn($name, $help, move || read().$field);
+        })*};
+    }
+    counters! {
+        "bedside_cql_reads_total", "Reads at LOCAL_QUORUM.", reads;
+        "bedside_cql_serial_reads_total", "Reads at LOCAL_SERIAL.", serial_reads;
+        "bedside_cql_writes_total", "Plain writes.", writes;
+        "bedside_cql_conditional_writes_total", "Conditional writes.", conditional_writes;
+        "bedside_cql_batches_total", "Batches of log entries that were applied.", batches;
+        "bedside_cql_batch_entries_total", "Log entries in those.", batch_entries;
+        "bedside_cql_retries_total", "Tries that were repeated.", retries;
+        "bedside_cql_unknown_outcomes_total", "Batches whose outcome had to be looked up.", unknown_outcomes;
+        "bedside_cql_conflicts_total", "Appends refused because another one had their place.", conflicts;
+        "bedside_cql_refiled_total", "Entries whose filing was finished by another one.", refiled;
+        "bedside_cql_coalesced_reads_total", "Readers of a log that shared another one's read.", coalesced_reads;
+    }
 }

@@ -6,10 +6,12 @@ use scylla::{
         session::{Session, TlsContext},
         session_builder::SessionBuilder,
     },
+    errors::NewSessionError,
     statement::{Consistency, SerialConsistency},
 };
 use std::{
     fmt,
+    future::Future,
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
@@ -19,6 +21,7 @@ use uuid::Uuid;
 use super::{
     Core, CqlStore, META,
     cql::{Cql, Query},
+    migrate,
     stats::Counters,
 };
 
@@ -105,23 +108,37 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 pub(super) fn open(options: &Options) -> Result<Arc<CqlStore>, OpenError> {
-    let options = options.clone();
-    // On a thread of its own, because the caller's may belong to a runtime, which forbids it.
-    let opening = std::thread::Builder::new()
-        .name("cql-open".to_owned())
-        .spawn(move || {
-            let runtime = runtime(&options)?;
-            let core = runtime.block_on(connect(&options))?;
-            Ok((runtime, core))
-        })
-        .map_err(|error| OpenError::Failed(error.to_string()))?;
-    let opened = opening.join();
-    let (runtime, core) = opened.unwrap_or_else(|_| Err(OpenError::Failed("a bug".to_owned())))?;
+    let own = options.clone();
+    let (runtime, core) = blocking(options, async move || connect(&own).await)?;
     Ok(Arc::new(CqlStore {
         core: Arc::new(core),
         handle: runtime.handle().clone(),
         runtime: parking_lot::Mutex::new(Some(runtime)),
     }))
+}
+
+/// Waits for what `act` does on a runtime of its own; that one is still needed by what it made.
+pub(super) fn blocking<T, E, F>(
+    options: &Options,
+    act: impl FnOnce() -> F + Send + 'static,
+) -> Result<(Runtime, T), E>
+where
+    T: Send + 'static,
+    E: From<OpenError> + Send + 'static,
+    F: Future<Output = Result<T, E>>,
+{
+    let failed = |why: String| E::from(OpenError::Failed(why));
+    let runtime = runtime(options)?;
+    // On a thread of its own, because the caller's may belong to a runtime, which forbids it.
+    let acting = std::thread::Builder::new()
+        .name("cql-open".to_owned())
+        .spawn(move || {
+            let done = runtime.block_on(act())?;
+            Ok((runtime, done))
+        })
+        .map_err(|error| failed(error.to_string()))?;
+    let done = acting.join();
+    done.unwrap_or_else(|_| Err(failed("a bug".to_owned())))
 }
 
 fn runtime(options: &Options) -> Result<Runtime, OpenError> {
@@ -139,6 +156,7 @@ async fn connect(options: &Options) -> Result<Core, OpenError> {
     let cql = Cql::new(session, counters.clone());
     let no_schema =
         |why: &dyn fmt::Display| OpenError::NoSchema(options.keyspace.clone(), why.to_string());
+    migrate::check(&cql).await.map_err(|why| no_schema(&why))?;
     let epoch = match epoch(&cql).await {
         Ok(Some(epoch)) => epoch,
         Ok(None) => return Err(no_schema(&"the epoch was made and is not there")),
@@ -154,7 +172,23 @@ async fn connect(options: &Options) -> Result<Core, OpenError> {
 }
 
 /// A session with the ring, in the keyspace of `options`.
-pub(super) async fn session(options: &Options) -> Result<Session, OpenError> {
+async fn session(options: &Options) -> Result<Session, OpenError> {
+    let builder = builder(options).use_keyspace(&options.keyspace, true);
+    builder.build().await.map_err(|error| {
+        use scylla::errors::NewSessionError::UseKeyspaceError;
+        match error {
+            UseKeyspaceError(why) => OpenError::NoSchema(options.keyspace.clone(), why.to_string()),
+            other => unreachable(options, &other),
+        }
+    })
+}
+
+pub(super) fn unreachable(options: &Options, why: &NewSessionError) -> OpenError {
+    OpenError::Unreachable(options.nodes.join(", "), why.to_string())
+}
+
+/// How a session with the ring begins, in no keyspace yet.
+pub(super) fn builder(options: &Options) -> SessionBuilder {
     let profile = ExecutionProfile::builder()
         .consistency(Consistency::LocalQuorum)
         .serial_consistency(Some(SerialConsistency::LocalSerial))
@@ -168,7 +202,6 @@ pub(super) async fn session(options: &Options) -> Result<Session, OpenError> {
         .keepalive_timeout(Duration::from_secs(5))
         .tcp_nodelay(true)
         .fetch_schema_metadata(false)
-        .use_keyspace(&options.keyspace, true)
         .tls_context(options.tls.clone());
     if let Some(datacenter) = &options.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());
@@ -176,13 +209,7 @@ pub(super) async fn session(options: &Options) -> Result<Session, OpenError> {
     if let Some((user, password)) = &options.credentials {
         builder = builder.user(user, password);
     }
-    builder.build().await.map_err(|error| {
-        use scylla::errors::NewSessionError::UseKeyspaceError;
-        match error {
-            UseKeyspaceError(why) => OpenError::NoSchema(options.keyspace.clone(), why.to_string()),
-            other => OpenError::Unreachable(options.nodes.join(", "), other.to_string()),
-        }
-    })
+    builder
 }
 
 /// The store's epoch, made when the store is first opened.

@@ -1,0 +1,278 @@
+//! The schema: `bedside migrate` brings a keyspace to the tables of this version, and a server
+//! that starts looks whether it has them. A server never changes them by itself, because several
+//! start at once, and because its user need not have the right to.
+
+use scylla::{client::session::Session, statement::unprepared::Statement};
+use std::{fmt, time::Duration};
+
+use super::{META, META_TEXT, OpenError, Options, cql::Cql, open};
+
+/// All tables. What is there already is left alone.
+const SCHEMA: &str = include_str!("../../../schema.cql");
+
+/// The version of [`SCHEMA`]. A schema that differs needs the next number, and a step in
+/// [`migrate`] that brings a keyspace of the last version there.
+pub const VERSION: u32 = 1;
+
+/// Under this name the store keeps the version of its tables.
+const VERSION_KEY: &str = "schema_version";
+
+/// Changing tables takes longer than asking them: all nodes have to agree.
+const STATEMENT_WITHIN: Duration = Duration::from_secs(60);
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// The replication of the keyspace, when it is new: where, and how many copies.
+    pub keyspace: Option<(String, u8)>,
+    /// Tables that are new.
+    pub tables_made: usize,
+    /// The version that was found.
+    pub version_before: Option<u32>,
+}
+
+/// Why it was not done, or not to the end. Doing it again goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MigrateError {
+    /// The ring could not be used.
+    Open(OpenError),
+    /// The ring did not do as it was told.
+    Refused(String),
+    /// The keyspace is of a later version than this one.
+    Newer(String),
+    /// Nobody said in which data centre the keyspace is to be; there are these.
+    WhichDatacenter(Vec<String>),
+    /// A data centre with so many nodes cannot keep as many copies.
+    TooFewNodes(String, usize, u8),
+}
+
+impl fmt::Display for MigrateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(error) => error.fmt(f),
+            Self::Refused(why) => write!(f, "the ring refused: {why}"),
+            Self::Newer(version) => write!(
+                f,
+                "the keyspace has schema version {version}, which this version ({VERSION}) does \
+                 not know; use the newer binary"
+            ),
+            Self::WhichDatacenter(known) => write!(
+                f,
+                "the ring has the data centres {}: set SCYLLA_DATACENTER to one of them",
+                known.join(", ")
+            ),
+            Self::TooFewNodes(datacenter, nodes, copies) => write!(
+                f,
+                "{datacenter} has {nodes} node(s), too few for {copies} copies: add nodes, or set \
+                 SCYLLA_REPLICATION (with 1, one lost node is lost data)"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for MigrateError {}
+
+impl From<OpenError> for MigrateError {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+/// Brings the keyspace of `options` to the tables of this version, and makes it, with so many
+/// copies of each row, when there is none. What is as it should be is left alone. Blocks until
+/// all nodes agree. Two of these must not run at once: CQL servers may then disagree for good
+/// about a table that both made.
+///
+/// # Errors
+/// See [`MigrateError`], whose texts say what to do.
+pub fn migrate(options: &Options, replication: u8) -> Result<Migrated, MigrateError> {
+    let own = Options {
+        request_timeout: STATEMENT_WITHIN,
+        ..options.clone()
+    };
+    let run = async move || bring(&own, replication).await;
+    let (runtime, migrated) = open::blocking(options, run)?;
+    // Waiting is not allowed here: the caller's thread may belong to another runtime.
+    runtime.shutdown_background();
+    Ok(migrated)
+}
+
+async fn bring(options: &Options, replication: u8) -> Result<Migrated, MigrateError> {
+    let session = open::builder(options).build().await;
+    let session = session.map_err(|error| open::unreachable(options, &error))?;
+    let keyspace = &options.keyspace;
+    let known = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
+    let made = if names(&session, known, keyspace).await?.is_empty() {
+        let datacenter = datacenter(&session, options, replication)?;
+        let statement = create_keyspace(keyspace, &datacenter, replication);
+        run(&session, &statement).await?;
+        Some((datacenter, replication))
+    } else {
+        None
+    };
+    let used = session.use_keyspace(keyspace, true).await;
+    used.map_err(refused)?;
+    let before = tables(&session, keyspace).await?;
+    let version_before = if before.iter().any(|table| table == "store_meta") {
+        version(&session).await?
+    } else {
+        None
+    };
+    if version_before.is_some_and(|version| version > VERSION) {
+        let version = version_before.unwrap_or_default().to_string();
+        return Err(MigrateError::Newer(version));
+    }
+    for statement in statements(SCHEMA).filter(|text| text.starts_with("CREATE TABLE")) {
+        run(&session, &statement).await?;
+    }
+    let after = tables(&session, keyspace).await?;
+    if version_before != Some(VERSION) {
+        note_version(&session, version_before).await?;
+    }
+    Ok(Migrated {
+        keyspace: made,
+        tables_made: after.len() - before.len(),
+        version_before,
+    })
+}
+
+/// Where the keyspace is to be.
+fn datacenter(
+    session: &Session,
+    options: &Options,
+    replication: u8,
+) -> Result<String, MigrateError> {
+    let state = session.get_cluster_state();
+    let nodes = state.get_nodes_info().iter();
+    let of_each: Vec<_> = nodes.filter_map(|node| node.datacenter.clone()).collect();
+    let mut known = of_each.clone();
+    known.sort();
+    known.dedup();
+    let datacenter = match (&options.datacenter, known.as_slice()) {
+        (Some(wanted), _) if known.contains(wanted) => wanted.clone(),
+        (None, [only]) => only.clone(),
+        _ => return Err(MigrateError::WhichDatacenter(known)),
+    };
+    let nodes = of_each.iter().filter(|of| **of == datacenter).count();
+    if nodes < usize::from(replication) {
+        return Err(MigrateError::TooFewNodes(datacenter, nodes, replication));
+    }
+    Ok(datacenter)
+}
+
+fn create_keyspace(keyspace: &str, datacenter: &str, replication: u8) -> String {
+    let datacenter = datacenter.replace('\'', "''");
+    format!(
+        "CREATE KEYSPACE IF NOT EXISTS {keyspace} \
+         WITH replication = {{'class': 'NetworkTopologyStrategy', '{datacenter}': {replication}}} \
+         AND durable_writes = true"
+    )
+}
+
+/// The statements of a text, without comments and line ends.
+fn statements(text: &str) -> impl Iterator<Item = String> {
+    let code = text.lines().map(|line| {
+        let code = line.split("--").next().unwrap_or_default();
+        code.split_whitespace().collect::<Vec<_>>().join(" ")
+    });
+    let code = code.filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    let parts = code.join(" ");
+    let parts: Vec<_> = parts.split(';').map(|s| s.trim().to_owned()).collect();
+    parts.into_iter().filter(|statement| !statement.is_empty())
+}
+
+/// Does it, and waits until all nodes know.
+async fn run(session: &Session, statement: &str) -> Result<(), MigrateError> {
+    let done = session.query_unpaged(Statement::new(statement), ()).await;
+    done.map_err(refused)?;
+    let agreed = session.await_schema_agreement().await;
+    agreed.map(|_| ()).map_err(refused)
+}
+
+async fn tables(session: &Session, keyspace: &str) -> Result<Vec<String>, MigrateError> {
+    let text = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
+    names(session, text, keyspace).await
+}
+
+async fn version(session: &Session) -> Result<Option<u32>, MigrateError> {
+    let found = names(session, META_TEXT, VERSION_KEY).await?;
+    let parse = |text: String| text.parse().map_err(|_| MigrateError::Newer(text));
+    found.into_iter().next().map(parse).transpose()
+}
+
+async fn names(session: &Session, text: &str, value: &str) -> Result<Vec<String>, MigrateError> {
+    let found = session.query_unpaged(text, (value,)).await;
+    let rows = found
+        .map_err(refused)?
+        .into_rows_result()
+        .map_err(refused)?;
+    let rows = rows.rows::<(String,)>().map_err(refused)?;
+    rows.map(|row| row.map(|(name,)| name).map_err(refused))
+        .collect()
+}
+
+/// Conditionally, as everything in this table is written that is written more than once.
+async fn note_version(session: &Session, before: Option<u32>) -> Result<(), MigrateError> {
+    let now = VERSION.to_string();
+    let done = match before {
+        None => {
+            let text = "INSERT INTO store_meta (key, value) VALUES (?, ?) IF NOT EXISTS";
+            session.query_unpaged(text, (VERSION_KEY, now)).await
+        }
+        Some(before) => {
+            let text = "UPDATE store_meta SET value = ? WHERE key = ? IF value = ?";
+            let values = (now, VERSION_KEY, before.to_string());
+            session.query_unpaged(text, values).await
+        }
+    };
+    done.map_err(refused)?;
+    match version(session).await? {
+        Some(VERSION) => Ok(()),
+        _ => Err(refused("the version could not be noted")),
+    }
+}
+
+fn refused(why: impl ToString) -> MigrateError {
+    MigrateError::Refused(why.to_string())
+}
+
+/// Whether a server of this version can work on the tables: why not. Later ones will do, because
+/// an upgrade begins with the schema, under servers that run.
+pub(super) async fn check(cql: &Cql) -> Result<(), String> {
+    let found = cql.first::<(String,)>(META, (VERSION_KEY,)).await;
+    let found = found.map_err(|error| error.to_string())?;
+    let version = found.and_then(|(version,)| version.parse::<u32>().ok());
+    match version {
+        None => Err("it has no schema version".to_owned()),
+        Some(version) if version < VERSION => {
+            Err(format!("it has schema version {version}, not {VERSION}"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_is_a_keyspace_and_tables() {
+        let all: Vec<_> = statements(SCHEMA).collect();
+        assert_eq!(all[0], create_keyspace("bedside", "datacenter1", 3));
+        assert_eq!(all[1], "USE bedside");
+        for statement in &all[2..] {
+            assert!(
+                statement.starts_with("CREATE TABLE IF NOT EXISTS "),
+                "{statement}"
+            );
+        }
+        assert!(all.len() > 20);
+    }
+
+    #[test]
+    fn a_statement_is_what_stands_outside_of_comments() {
+        let text = "-- one; two\nCREATE TABLE a ( -- three;\n  b text\n);\n\nUSE x; -- four\n";
+        let all: Vec<_> = statements(text).collect();
+        assert_eq!(all, ["CREATE TABLE a ( b text )", "USE x"]);
+    }
+}
