@@ -2,7 +2,9 @@
 
 use bedside_loadtest::{
     Outcome, fault,
+    faults::Nemesis,
     process::Process,
+    proxy::Link,
     send::Load,
     server::{self, DataDir, Recipe, Server},
     socketio::{Contender, RoomLoad},
@@ -27,6 +29,14 @@ pub(super) enum Command {
     Send(SendArgs),
     /// kill -9 under load, round after round: nothing acknowledged is lost, nothing is doubled
     Crash(CrashArgs),
+    /// Faults in a cluster under load: nothing acknowledged is lost, doubled or out of order
+    Faults(FaultsArgs),
+    /// What a message costs a cluster at Redis and at the CQL ring
+    Cost(CostArgs),
+    /// A TCP balancer: round robin, past nodes that do not accept
+    Balance(BalanceArgs),
+    /// A TCP proxy that delays, stalls and cuts when told so
+    Proxy(ProxyArgs),
     /// A reader that stops costs itself only
     Slow(SlowArgs),
     /// Memory per idle connection
@@ -124,6 +134,78 @@ pub(super) struct CrashArgs {
     /// Where chance starts
     #[arg(long)]
     pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FaultsArgs {
+    /// The state directory of scripts/cluster
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: PathBuf,
+    /// What to do; may be repeated. All that the cluster has the parts for by default
+    #[arg(long, value_name = "FAULT")]
+    pub(super) fault: Vec<Nemesis>,
+    /// How often to do each
+    #[arg(long, default_value_t = 20)]
+    pub(super) rounds: usize,
+    /// New messages a second in all
+    #[arg(long, default_value_t = 500.0)]
+    pub(super) rate: f64,
+    /// People, half of them doctors
+    #[arg(long, default_value_t = 64)]
+    pub(super) devices: usize,
+    /// Direct conversations
+    #[arg(long, default_value_t = 48)]
+    pub(super) pairs: usize,
+    /// Groups of eight
+    #[arg(long, default_value_t = 6)]
+    pub(super) groups: usize,
+    /// Seconds that all is well before each fault
+    #[arg(long, default_value_t = 3.0)]
+    pub(super) talk: f64,
+    /// Where chance starts
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CostArgs {
+    /// The state directory of scripts/cluster
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: PathBuf,
+    /// Messages that two people on different nodes exchange
+    #[arg(long, default_value_t = 500)]
+    pub(super) messages: u64,
+    /// Readers of one page at once
+    #[arg(long, default_value_t = 1000)]
+    pub(super) readers: usize,
+    /// Seconds in which it is counted what happens by itself
+    #[arg(long, default_value_t = 10.0)]
+    pub(super) idle: f64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BalanceArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: SocketAddr,
+    /// The nodes
+    #[arg(
+        long,
+        value_name = "ADDRESS,...",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub(super) to: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProxyArgs {
+    /// Where it takes orders: LINK pass, delay MS, stall, cut or refuse, a line each
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) control: SocketAddr,
+    /// What to carry, as NAME=LISTEN>TO
+    #[arg(value_name = "LINK", required = true)]
+    pub(super) links: Vec<Link>,
 }
 
 #[derive(Debug, Args)]

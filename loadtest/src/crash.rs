@@ -22,6 +22,7 @@ use bedside_protocol::ConversationId;
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
+pub(crate) use self::ledger::{Ack, Entry};
 pub use self::results::Results;
 
 use self::{ledger::Ledger, member::Member};

@@ -7,6 +7,10 @@
 //! |---|---|
 //! | [`send`] | how many sends a second, how fast acknowledged, and whether all arrived |
 //! | [`crash`] | `kill -9` at random moments: nothing acknowledged is lost, nothing is there twice |
+//! | [`faults`] | kills, pauses and cuts in a cluster under load, and a judge of what is left |
+//! | [`bed`] | the processes of `scripts/cluster`, to be killed and started again |
+//! | [`balance`], [`proxy`] | a TCP balancer; a TCP proxy that can be told to misbehave |
+//! | [`cost`] | what a message costs at Redis and at the CQL ring |
 //! | [`slow`] | a reader that stops costs itself only |
 //! | [`idle`] | memory per idle connection |
 //! | [`socketio`] | Socket.IO: memory per idle client and deliveries per CPU-second, beside Node's |
@@ -16,12 +20,17 @@
 //! | [`world`] | people, relations and conversations to load |
 //! | [`report`] | results, for people and as JSON |
 
+pub mod balance;
+pub mod bed;
+pub mod cost;
 pub mod crash;
 pub mod disk;
+pub mod faults;
 pub mod http;
 pub mod idle;
 pub mod peer;
 pub mod process;
+pub mod proxy;
 pub mod report;
 pub mod rng;
 pub mod send;

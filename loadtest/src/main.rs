@@ -3,8 +3,11 @@
 mod cli;
 
 use bedside_loadtest::{
-    Outcome, crash, disk, fault, idle,
+    Outcome, balance,
+    bed::Bed,
+    cost, crash, disk, fault, faults, idle,
     process::Machine,
+    proxy,
     report::Report,
     rng::Rng,
     send::{self, Plan},
@@ -16,7 +19,7 @@ use clap::Parser as _;
 use serde::Serialize;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use cli::{Cli, Command, CrashArgs, SendArgs, SocketioArgs};
+use cli::{Cli, Command, CrashArgs, FaultsArgs, SendArgs, SocketioArgs};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -59,6 +62,25 @@ async fn run(cli: Cli) -> Outcome<()> {
             let problems = results.problems.clone();
             finish("crash", machine, cli.json, results, &problems)
         }
+        Command::Faults(args) => {
+            let results = faults(args).await?;
+            let problems = results.problems();
+            finish("faults", machine, cli.json, results, &problems)
+        }
+        Command::Cost(args) => {
+            let bed = Bed::open(&args.state)?;
+            let plan = cost::Plan {
+                messages: args.messages,
+                readers: args.readers,
+                idle: Duration::from_secs_f64(args.idle),
+                seed: Rng::fresh_seed(),
+            };
+            let results = cost::run(&plan, &bed).await?;
+            println!("{}", results.summary());
+            finish("cost", machine, cli.json, results, &[])
+        }
+        Command::Balance(args) => balance::run(args.listen, args.to).await,
+        Command::Proxy(args) => proxy::run(args.links, args.control).await,
         Command::Slow(args) => {
             let plan = slow::Plan {
                 messages: args.messages,
@@ -164,6 +186,29 @@ async fn crash(args: CrashArgs) -> Outcome<crash::Results> {
     let recipe = args.target.recipe()?;
     let parent = args.target.data_parent.as_deref();
     let results = crash::run(&plan, &recipe, parent, |line| println!("{line}")).await?;
+    println!("{}", results.summary());
+    Ok(results)
+}
+
+async fn faults(args: FaultsArgs) -> Outcome<faults::Results> {
+    let bed = Bed::open(&args.state)?;
+    let mut faults = args.fault;
+    if faults.is_empty() {
+        let all = faults::Nemesis::ALL.iter().copied();
+        faults = all.filter(|fault| fault.fits(&bed)).collect();
+    }
+    let plan = faults::Plan {
+        faults,
+        rounds: args.rounds,
+        rate: args.rate,
+        devices: args.devices,
+        pairs: args.pairs,
+        groups: args.groups,
+        talk: Duration::from_secs_f64(args.talk),
+        seed: args.seed.unwrap_or_else(Rng::fresh_seed),
+    };
+    println!("seed {}", plan.seed);
+    let results = faults::run(&plan, &bed, |line| println!("{line}")).await?;
     println!("{}", results.summary());
     Ok(results)
 }

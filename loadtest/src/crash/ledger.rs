@@ -16,16 +16,16 @@ use crate::{
 
 /// An acknowledgement.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ack {
-    pub(super) conversation: ConversationId,
-    pub(super) seq: u64,
-    pub(super) name: u64,
-    pub(super) message_id: MessageId,
+pub(crate) struct Ack {
+    pub(crate) conversation: ConversationId,
+    pub(crate) seq: u64,
+    pub(crate) name: u64,
+    pub(crate) message_id: MessageId,
 }
 
 /// What is kept of an entry of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(crate) enum Entry {
     /// A message, by its `client_msg_id`.
     Message { name: u64, message_id: MessageId },
     /// Something else.
@@ -33,7 +33,7 @@ pub(super) enum Entry {
 }
 
 impl Entry {
-    pub(super) fn of(event: &Event) -> Self {
+    pub(crate) fn of(event: &Event) -> Self {
         let Event::MessageCreated(message) = event else {
             return Self::Other;
         };

@@ -1,0 +1,387 @@
+//! One person's device, which lives through all faults: it sends at its own pace, asks again
+//! until it is answered, goes to another node when one is silent or gone, and resumes.
+
+use bedside_protocol::{
+    Command, CommandError, ConversationId,
+    command::Receipt,
+    reply::{History, MessageSent, ReceiptTaken, Resumed},
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    board::{Board, Orders},
+    memory::{Memory, TEXT_BYTES},
+};
+use crate::{
+    Outcome,
+    peer::{self, Got, Peer},
+    rng::Rng,
+    world::User,
+};
+
+mod entering;
+
+/// An answer that takes longer does not come: the socket is given up.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// Refusals in a row after which another node is tried.
+const REFUSALS_MAX: u32 = 5;
+/// Sends that may be open before new ones are left out.
+const OPEN_MAX: usize = 64;
+/// How often a device says how far it has read, on average.
+const READ_EVERY_S: f64 = 2.0;
+/// 1 of so many sends is posted twice at once, and 1 of so many once more after its answer.
+const TWICE_ONE_IN: usize = 16;
+
+/// A conversation as one device has it.
+#[derive(Clone, Debug)]
+pub(super) struct Own {
+    pub(super) id: ConversationId,
+    /// In which of the turns its probe falls to this device: turn % of = at.
+    pub(super) at: u64,
+    pub(super) of: u64,
+}
+
+/// One device.
+pub(super) struct Device {
+    pub(super) number: usize,
+    pub(super) user: User,
+    pub(super) conversations: Vec<Own>,
+    /// Its own entry first, then the others.
+    pub(super) entries: Vec<SocketAddr>,
+    /// Messages a second.
+    pub(super) rate: f64,
+    pub(super) memory: Arc<Mutex<Memory>>,
+    pub(super) board: Arc<Board>,
+    pub(super) orders: watch::Receiver<Orders>,
+    pub(super) rng: Rng,
+    pub(super) life: Life,
+}
+
+/// What changes while it lives.
+#[derive(Default)]
+pub(super) struct Life {
+    peer: Option<Peer>,
+    /// Which of the entries it is at.
+    at: usize,
+    /// Whether it was welcomed and has resumed.
+    is_in: bool,
+    has_been_in: bool,
+    done: Orders,
+    /// What is asked and not answered, on this socket.
+    asked: HashMap<u64, Asked>,
+    /// In the order of asking, for the deadline.
+    deadlines: VecDeque<(Instant, u64)>,
+    /// What to post again, and when.
+    again: VecDeque<(Instant, u64)>,
+    refusals: u32,
+    /// When each open send was first posted, and whether it is a probe.
+    begun: HashMap<u64, (Instant, bool)>,
+    next_send: Option<Instant>,
+    next_read: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Send { name: u64, is_repeat: bool },
+    Page(ConversationId),
+    Read(ConversationId, u64),
+    Resume,
+}
+
+enum Step {
+    Got(Outcome<Got>),
+    Due,
+    Told,
+}
+
+impl Device {
+    /// Lives until it is told to leave.
+    pub(super) async fn live(mut self) {
+        while !self.orders.borrow().stop {
+            if self.life.peer.is_none() {
+                self.enter().await;
+                continue;
+            }
+            self.act().await;
+            let is_idle = self.life.is_in
+                && self.life.asked.is_empty()
+                && self.life.again.is_empty()
+                && self.memory().open.is_empty();
+            self.board.set_idle(self.number, is_idle);
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn act(&mut self) {
+        let due = self.next_due();
+        let Some(peer) = &mut self.life.peer else {
+            return;
+        };
+        let step = tokio::select! {
+            got = peer.read() => Step::Got(got),
+            () = tokio::time::sleep_until(due) => Step::Due,
+            changed = self.orders.changed() => match changed {
+                Ok(()) => Step::Told,
+                Err(_) => Step::Due,
+            },
+        };
+        match step {
+            Step::Got(Ok(Got::Answer(id))) => self.on_answer(id),
+            Step::Got(Ok(Got::Event(frame))) => {
+                let id = frame.conversation_id;
+                let to_page = self.memory().on_event(*frame);
+                self.on_progress(id, to_page);
+            }
+            Step::Got(Ok(Got::Closed(_))) => self.leave(true),
+            Step::Got(Err(error)) => {
+                self.memory().problem(format!("a frame was wrong: {error}"));
+                self.leave(true);
+            }
+            Step::Due => self.on_time(),
+            Step::Told => self.on_orders(),
+        }
+    }
+
+    fn next_due(&self) -> Instant {
+        let life = &self.life;
+        let send = life.next_send.filter(|_| life.is_in);
+        let read = life.next_read.filter(|_| life.is_in);
+        let deadline = life.deadlines.front().map(|(at, _)| *at);
+        let again = life.again.front().map(|(at, _)| *at);
+        let all = [send, read, deadline, again];
+        let far = Instant::now() + ANSWER_WITHIN;
+        all.into_iter().flatten().min().unwrap_or(far)
+    }
+
+    fn on_orders(&mut self) {
+        let told = *self.orders.borrow_and_update();
+        let done = std::mem::replace(&mut self.life.done, told);
+        let now = Instant::now();
+        if told.talk && !done.talk {
+            self.life.next_send = Some(now + self.gap(self.rate));
+            self.life.next_read = Some(now + self.gap(1.0 / READ_EVERY_S));
+        }
+        if !told.talk {
+            self.life.next_send = None;
+            self.life.next_read = None;
+        }
+        if told.probe != done.probe {
+            let mine = |own: &&Own| told.probe % own.of == own.at;
+            let mine: Vec<_> = self.conversations.iter().filter(mine).cloned().collect();
+            for own in mine {
+                self.say_something(own.id, true);
+            }
+        }
+        if told.go_home != done.go_home && self.life.at != 0 {
+            self.life.at = 0;
+            self.leave(false);
+        }
+    }
+
+    fn gap(&mut self, per_second: f64) -> Duration {
+        Duration::from_secs_f64(self.rng.poisson_gap_s(per_second).min(60.0))
+    }
+
+    fn on_time(&mut self) {
+        let now = Instant::now();
+        while let Some((at, id)) = self.life.deadlines.front().copied() {
+            if !self.life.asked.contains_key(&id) {
+                self.life.deadlines.pop_front();
+                continue;
+            }
+            if at <= now {
+                self.memory().counts.silent += 1;
+                return self.leave(true);
+            }
+            break;
+        }
+        if !self.life.is_in {
+            return;
+        }
+        while self.life.again.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, name)) = self.life.again.pop_front() {
+                self.post_again(name);
+            }
+        }
+        // What was written while there was no socket is said now.
+        while let Some(at) = self.life.next_send.filter(|at| *at <= now) {
+            let next = at + self.gap(self.rate);
+            self.life.next_send = Some(next).filter(|_| self.life.done.talk);
+            if self.memory().open.len() < OPEN_MAX {
+                let id = self.conversations[self.rng.below(self.conversations.len())].id;
+                self.say_something(id, false);
+            } else {
+                self.memory().counts.left_out += 1;
+            }
+        }
+        if self.life.next_read.is_some_and(|at| at <= now) {
+            self.life.next_read = Some(now + self.gap(1.0 / READ_EVERY_S));
+            self.read_something();
+        }
+    }
+
+    /// A new message. Without a socket it waits for one.
+    fn say_something(&mut self, id: ConversationId, is_probe: bool) {
+        let name = self.memory().send_to(id);
+        self.life.begun.insert(name, (Instant::now(), is_probe));
+        self.board.set_idle(self.number, false);
+        if self.life.is_in {
+            let times = 1 + usize::from(self.rng.one_in(TWICE_ONE_IN));
+            for _ in 0..times {
+                self.post_send(name, false);
+            }
+        }
+    }
+
+    fn read_something(&mut self) {
+        let id = self.conversations[self.rng.below(self.conversations.len())].id;
+        let (position, read) = {
+            let memory = self.memory();
+            let read = memory.read.get(&id).copied().unwrap_or(0);
+            (memory.position(id), read)
+        };
+        if position > read {
+            let receipt = Receipt {
+                conversation_id: id,
+                up_to_seq: position,
+            };
+            self.ask(&Command::ReceiptRead(receipt), Asked::Read(id, position));
+        }
+    }
+
+    fn ask(&mut self, command: &Command, asked: Asked) {
+        if let Some(peer) = &mut self.life.peer {
+            let id = peer.post(command);
+            self.life.asked.insert(id, asked);
+            let deadline = Instant::now() + ANSWER_WITHIN;
+            self.life.deadlines.push_back((deadline, id));
+        }
+    }
+
+    fn post_send(&mut self, name: u64, is_repeat: bool) {
+        let Some(to) = self.memory().destination(name) else {
+            return;
+        };
+        let command = peer::say(to, name, peer::text_of(name, TEXT_BYTES));
+        self.ask(&command, Asked::Send { name, is_repeat });
+    }
+
+    fn post_again(&mut self, name: u64) {
+        let is_open = {
+            let mut memory = self.memory();
+            let is_open = memory.open.contains(&name);
+            memory.counts.retries += u64::from(is_open);
+            memory.counts.repeats += u64::from(!is_open);
+            is_open
+        };
+        self.post_send(name, !is_open);
+    }
+
+    fn on_answer(&mut self, id: u64) {
+        let asked = self.life.asked.remove(&id);
+        let answer = self.life.peer.as_mut().and_then(|p| p.take_answer(id));
+        let (Some(asked), Some(answer)) = (asked, answer) else {
+            return;
+        };
+        match answer {
+            Ok(data) => {
+                self.life.refusals = 0;
+                if let Err(error) = self.on_done(asked, data) {
+                    self.memory().problem(format!("{asked:?} got {error}"));
+                }
+            }
+            Err(error) => self.on_refused(asked, &error),
+        }
+    }
+
+    fn on_done(&mut self, asked: Asked, data: serde_json::Value) -> Outcome<()> {
+        match asked {
+            Asked::Send { name, is_repeat } => {
+                let sent: MessageSent = serde_json::from_value(data)?;
+                if is_repeat && !sent.duplicate {
+                    let text = format!("{name:016x} was acknowledged, and is now taken as new");
+                    self.memory().problem(text);
+                }
+                self.memory().on_ack(name, &sent);
+                if let Some((begun, is_probe)) = self.life.begun.remove(&name) {
+                    let id = sent.conversation_id;
+                    self.board.on_acked(id, sent.seq, begun.elapsed(), is_probe);
+                    if self.rng.one_in(TWICE_ONE_IN) {
+                        let later = Instant::now() + Duration::from_millis(200);
+                        self.life.again.push_back((later, name));
+                    }
+                }
+                self.on_progress(Some(sent.conversation_id), None);
+            }
+            Asked::Page(id) => {
+                let page: History = serde_json::from_value(data)?;
+                let more = self.memory().on_page(id, page.events, page.has_more);
+                self.on_progress(Some(id), more);
+            }
+            Asked::Read(id, asked) => {
+                let taken: ReceiptTaken = serde_json::from_value(data)?;
+                let mut memory = self.memory();
+                let before = memory.read.get(&id).copied().unwrap_or(0);
+                if taken.up_to_seq < asked.max(before) {
+                    memory.counts.receipts_back += 1;
+                    let up_to = taken.up_to_seq;
+                    memory.problem(format!("{id}: read up to {asked}, and it says {up_to}"));
+                }
+                memory.read.insert(id, taken.up_to_seq.max(before));
+            }
+            Asked::Resume => {
+                let resumed: Resumed = serde_json::from_value(data)?;
+                self.on_resumed(&resumed);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_refused(&mut self, asked: Asked, error: &CommandError) {
+        self.memory().counts.refused += 1;
+        if !error.code.retryable() {
+            self.memory()
+                .problem(format!("{asked:?} was refused for good: {error}"));
+        }
+        self.life.refusals += 1;
+        let wait = error.retry_after_ms.max(50) + self.rng.below(100) as u64;
+        let later = Instant::now() + Duration::from_millis(wait);
+        match asked {
+            // A receipt is not repeated: the next one says more.
+            Asked::Read(..) => {}
+            Asked::Send { name, .. } => self.life.again.push_back((later, name)),
+            Asked::Page(id) => self.page(id),
+            Asked::Resume => return self.leave(true),
+        }
+        if self.life.refusals >= REFUSALS_MAX {
+            self.leave(true);
+        }
+    }
+
+    /// Tells the board how far it has come, and reads what is missing.
+    fn on_progress(&mut self, id: Option<ConversationId>, to_page: Option<ConversationId>) {
+        if let Some(id) = id {
+            let memory = self.memory();
+            if memory.seen.contains_key(&id) {
+                self.board.on_position(id, self.number, memory.position(id));
+            }
+        }
+        if let Some(id) = to_page {
+            self.page(id);
+        }
+    }
+
+    fn page(&mut self, id: ConversationId) {
+        let after = self.memory().position(id);
+        self.ask(&peer::history(id, after), Asked::Page(id));
+    }
+}
