@@ -6,6 +6,9 @@
     reason = "threads and servers of real time read and write here, not an arbiter's"
 )]
 
+mod expiry;
+mod migrate;
+mod races;
 mod ring;
 
 use bedside_actors::testkit::store_contract::Opened;

@@ -51,6 +51,8 @@ impl Keyspace {
         let nodes = nodes()?;
         let (slot, lock) = slot();
         let name = format!("bedside_test_{:08x}_{slot}", hash(SCHEMA) as u32);
+        let (at, keyspace) = (nodes.clone(), name.clone());
+        apart(async move { make(&session(&at).await, &keyspace).await });
         migrate(&Options::new(nodes.clone(), &name), 3).expect("the tables");
         let (at, keyspace) = (nodes.clone(), name.clone());
         apart(async move {
@@ -61,6 +63,33 @@ impl Keyspace {
             nodes,
             name,
             _lock: lock,
+        })
+    }
+
+    /// A name that no keyspace has.
+    pub(crate) fn unmade() -> Option<Self> {
+        let nodes = nodes()?;
+        let (_, lock) = slot();
+        let name = format!("bedside_test_{}", uuid::Uuid::new_v4().simple());
+        Some(Self {
+            nodes,
+            name,
+            _lock: lock,
+        })
+    }
+
+    /// Has the ring do something, in this keyspace.
+    pub(crate) fn tell(&self, statement: String) {
+        self.ask(async move |session| run(&session, &statement).await);
+    }
+
+    /// How many rows a table has.
+    pub(crate) fn count(&self, table: &str) -> i64 {
+        let text = format!("SELECT COUNT(*) FROM {table}");
+        self.ask(async move |session| {
+            let found = session.query_unpaged(text, ()).await.expect("an answer");
+            let found = found.into_rows_result().expect("rows");
+            found.single_row::<(i64,)>().expect("a count").0
         })
     }
 
@@ -114,6 +143,17 @@ fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
+/// Runs a test, which must not take for ever.
+pub(crate) fn wait(act: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let within = tokio::time::timeout;
+    let done = runtime.block_on(async { within(Duration::from_secs(120), act).await });
+    done.expect("in two minutes");
+}
+
 /// Runs something that needs a whole runtime, from wherever.
 fn apart<T: Send + 'static>(act: impl Future<Output = T> + Send + 'static) -> T {
     let runtime = || {
@@ -142,6 +182,15 @@ async fn run(session: &Session, statement: &str) {
     }
     let done = session.query_unpaged(statement, ()).await;
     done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+}
+
+/// Without a log of its writes, because that is what makes emptying a table slow.
+async fn make(session: &Session, keyspace: &str) {
+    let make = format!(
+        "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
+         {{'class': 'NetworkTopologyStrategy', 'datacenter1': 3}} AND durable_writes = false"
+    );
+    run(session, &make).await;
 }
 
 /// Of everything but the facts about the store itself.

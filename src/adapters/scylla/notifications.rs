@@ -257,7 +257,8 @@ async fn list(
 
 /// None for marks that outlived their notification.
 fn record(row: Row, user_id: &UserId) -> StoreResult<Option<NotificationRecord>> {
-    let (Some(notification_type), Some(created_at)) = (row.notification_type, row.created_at) else {
+    let (Some(notification_type), Some(created_at)) = (row.notification_type, row.created_at)
+    else {
         return Ok(None);
     };
     Ok(Some(NotificationRecord {
