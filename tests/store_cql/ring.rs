@@ -4,7 +4,7 @@
 //! a hash of the schema. Each test takes one for itself, also from tests of other processes, and
 //! finds it empty.
 
-use bedside::adapters::scylla::{CqlStore, Options};
+use bedside::adapters::scylla::{CqlStore, Options, migrate};
 use scylla::client::{session::Session, session_builder::SessionBuilder};
 use std::{
     collections::hash_map::DefaultHasher,
@@ -51,12 +51,10 @@ impl Keyspace {
         let nodes = nodes()?;
         let (slot, lock) = slot();
         let name = format!("bedside_test_{:08x}_{slot}", hash(SCHEMA) as u32);
+        let options = options(&nodes, &name);
+        migrate(&options, 3).expect("the tables");
         let (at, keyspace) = (nodes.clone(), name.clone());
-        apart(async move {
-            let session = session(&at).await;
-            prepare(&session, &keyspace).await;
-            empty(&session, &keyspace).await;
-        });
+        apart(async move { empty(&session(&at).await, &keyspace).await });
         Some(Self {
             nodes,
             name,
@@ -65,10 +63,7 @@ impl Keyspace {
     }
 
     pub(crate) fn options(&self) -> Options {
-        let mut options = Options::new(self.nodes.clone(), self.name.clone());
-        // The machine that runs all tests at once is slow.
-        options.request_timeout = Duration::from_secs(10);
-        options
+        options(&self.nodes, &self.name)
     }
 
     /// Another server's store.
@@ -93,6 +88,14 @@ impl Keyspace {
                 .expect("the keyspace");
             ask(session).await
         })
+    }
+}
+
+fn options(nodes: &[String], keyspace: &str) -> Options {
+    Options {
+        // The machine that runs all tests at once is slow.
+        request_timeout: Duration::from_secs(10),
+        ..Options::new(nodes.to_vec(), keyspace)
     }
 }
 
@@ -132,62 +135,25 @@ async fn session(nodes: &[String]) -> Session {
     builder.build().await.expect("a ring at BEDSIDE_TEST_CQL")
 }
 
-/// The statements of the schema, without comments.
-fn statements(keyspace: &str) -> Vec<String> {
-    let lines = SCHEMA.lines();
-    let code: Vec<_> = lines
-        .map(|line| line.split_once("--").map_or(line, |(code, _)| code))
-        .collect();
-    let code = code.join("\n");
-    let all = code.split(';').map(str::trim).filter(|one| !one.is_empty());
-    all.filter(|one| one.starts_with("CREATE TABLE"))
-        .map(|one| one.replacen("EXISTS ", &format!("EXISTS {keyspace}."), 1))
-        .collect()
-}
-
-async fn prepare(session: &Session, keyspace: &str) {
-    let made = "SELECT value FROM KEYSPACE.store_meta WHERE key = 'schema'";
-    let made = made.replace("KEYSPACE", keyspace);
-    if session.query_unpaged(made.clone(), ()).await.is_ok() {
-        return;
-    }
-    let make = format!(
-        "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
-         {{'class': 'NetworkTopologyStrategy', 'datacenter1': 3}}"
-    );
-    run(session, &make).await;
-    let mut all = statements(keyspace);
-    // The one that tells that all are there comes last.
-    all.sort_by_key(|one| one.contains(".store_meta"));
-    for statement in all {
-        run(session, &statement).await;
-    }
-}
-
-async fn run(session: &Session, statement: &str) {
-    // Schema changes of many tests at once get in each other's way.
-    for _ in 0..5 {
-        if session.query_unpaged(statement, ()).await.is_ok() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    let done = session.query_unpaged(statement, ()).await;
-    done.unwrap_or_else(|error| panic!("{statement}: {error}"));
-}
-
 async fn empty(session: &Session, keyspace: &str) {
-    let tables = statements(keyspace);
-    let tables = tables.iter().filter_map(|one| {
-        let rest = one.split_once("EXISTS ")?.1;
-        Some(rest.split_whitespace().next()?.to_owned())
-    });
-    let emptied = tables.map(async |table| {
-        let any = session.query_unpaged(format!("SELECT * FROM {table} LIMIT 1"), ());
-        let any = any.await.expect("a table").into_rows_result();
-        if any.expect("rows").rows_num() > 0 {
-            run(session, &format!("TRUNCATE {table}")).await;
-        }
-    });
+    let text = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
+    let tables = session.query_unpaged(text, (keyspace,)).await;
+    let tables = tables
+        .expect("the tables")
+        .into_rows_result()
+        .expect("rows");
+    let tables = tables.rows::<(String,)>().expect("names");
+    // What the store says of itself stays.
+    let tables = tables.map(|table| table.expect("a name").0);
+    let emptied = tables
+        .filter(|table| table != "store_meta")
+        .map(async |table| {
+            let any = format!("SELECT * FROM {keyspace}.{table} LIMIT 1");
+            let any = session.query_unpaged(any, ()).await.expect("a table");
+            if any.into_rows_result().expect("rows").rows_num() > 0 {
+                let emptied = format!("TRUNCATE {keyspace}.{table}");
+                session.query_unpaged(emptied, ()).await.expect("emptied");
+            }
+        });
     futures_util::future::join_all(emptied).await;
 }
