@@ -6,9 +6,9 @@ use bedside_actors::{
     testkit::store_contract::fixture::user,
 };
 use bedside_protocol::{Notification, NotificationId, NotificationType, Timestamp};
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use crate::ring::{Keyspace, wait};
+use crate::{ring::Keyspace, wait};
 
 fn reminder(key: &str) -> NewNotification {
     NewNotification {
@@ -34,6 +34,11 @@ async fn ids(store: &CqlStore) -> Vec<NotificationId> {
         .collect()
 }
 
+async fn within(all: impl Future<Output = ()>) {
+    let done = tokio::time::timeout(Duration::from_secs(60), all).await;
+    done.expect("in a minute");
+}
+
 #[test]
 fn notifications_and_their_keys_expire() {
     let Some(keyspace) = Keyspace::take() else {
@@ -51,16 +56,21 @@ fn notifications_and_their_keys_expire() {
         assert_eq!(ids(&store).await, [id]);
         let mark = |kind| store.mark_notification(id, user("p1"), kind, Timestamp::now());
         assert_eq!(mark(NotificationMark::Acked).await, Ok(true));
-        while !ids(&store).await.is_empty() {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        let gone = async {
+            while !ids(&store).await.is_empty() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        within(gone).await;
         // Nothing is left that could be counted or marked, not even what was marked late.
         assert_eq!(store.unread_notifications(user("p1")).await, Ok(0));
         assert_eq!(mark(NotificationMark::Read).await, Ok(false));
-        let key = || keyspace.count("notification_keys");
-        while key() > 0 {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        let free = async {
+            while keyspace.count("notification_keys") > 0 {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        within(free).await;
         let after = store.put_notifications(vec![reminder("k1")]).await;
         assert_eq!(after, Ok(vec![true]));
         assert_eq!(ids(&store).await.len(), 1);

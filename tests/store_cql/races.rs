@@ -6,7 +6,7 @@ use bedside_actors::{
 };
 use std::sync::Arc;
 
-use crate::ring::{Keyspace, wait};
+use crate::{ring::Keyspace, wait};
 
 #[test]
 fn an_appointment_gets_one_consultation_from_many_servers() {

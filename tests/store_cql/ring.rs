@@ -53,12 +53,9 @@ impl Keyspace {
         let name = format!("bedside_test_{:08x}_{slot}", hash(SCHEMA) as u32);
         let (at, keyspace) = (nodes.clone(), name.clone());
         apart(async move { make(&session(&at).await, &keyspace).await });
-        migrate(&Options::new(nodes.clone(), &name), 3).expect("the tables");
+        migrate(&options(&nodes, &name), 3).expect("the tables");
         let (at, keyspace) = (nodes.clone(), name.clone());
-        apart(async move {
-            let session = session(&at).await;
-            empty(&session, &keyspace).await;
-        });
+        apart(async move { empty(&session(&at).await, &keyspace).await });
         Some(Self {
             nodes,
             name,
@@ -94,10 +91,7 @@ impl Keyspace {
     }
 
     pub(crate) fn options(&self) -> Options {
-        let mut options = Options::new(self.nodes.clone(), self.name.clone());
-        // The machine that runs all tests at once is slow.
-        options.request_timeout = Duration::from_secs(10);
-        options
+        options(&self.nodes, &self.name)
     }
 
     /// Another server's store.
@@ -125,6 +119,14 @@ impl Keyspace {
     }
 }
 
+fn options(nodes: &[String], keyspace: &str) -> Options {
+    Options {
+        // The machine that runs all tests at once is slow.
+        request_timeout: Duration::from_secs(10),
+        ..Options::new(nodes.to_vec(), keyspace)
+    }
+}
+
 /// The first number that no other test holds.
 fn slot() -> (usize, File) {
     for slot in 0.. {
@@ -141,17 +143,6 @@ fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
-}
-
-/// Runs a test, which must not take for ever.
-pub(crate) fn wait(act: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime");
-    let within = tokio::time::timeout;
-    let done = runtime.block_on(async { within(Duration::from_secs(120), act).await });
-    done.expect("in two minutes");
 }
 
 /// Runs something that needs a whole runtime, from wherever.
@@ -172,9 +163,9 @@ async fn session(nodes: &[String]) -> Session {
     builder.build().await.expect("a ring at BEDSIDE_TEST_CQL")
 }
 
+/// Changes of the schema from many tests at once get in each other's way.
 async fn run(session: &Session, statement: &str) {
-    // Schema changes of many tests at once get in each other's way.
-    for _ in 0..5 {
+    for _ in 0..4 {
         if session.query_unpaged(statement, ()).await.is_ok() {
             return;
         }
@@ -193,21 +184,24 @@ async fn make(session: &Session, keyspace: &str) {
     run(session, &make).await;
 }
 
-/// Of everything but the facts about the store itself.
 async fn empty(session: &Session, keyspace: &str) {
-    let tables = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
-    let tables = session.query_unpaged(tables, (keyspace,)).await;
-    let tables = tables.expect("tables").into_rows_result().expect("rows");
+    let text = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
+    let tables = session.query_unpaged(text, (keyspace,)).await;
+    let tables = tables
+        .expect("the tables")
+        .into_rows_result()
+        .expect("rows");
     let tables = tables.rows::<(String,)>().expect("names");
-    let tables = tables.map(|row| row.expect("a name").0);
+    // What the store says of itself stays.
+    let tables = tables.map(|table| table.expect("a name").0);
     let emptied = tables
         .filter(|table| table != "store_meta")
         .map(async |table| {
-            let table = format!("{keyspace}.{table}");
-            let any = session.query_unpaged(format!("SELECT * FROM {table} LIMIT 1"), ());
-            let any = any.await.expect("a table").into_rows_result();
-            if any.expect("rows").rows_num() > 0 {
-                run(session, &format!("TRUNCATE {table}")).await;
+            let any = format!("SELECT * FROM {keyspace}.{table} LIMIT 1");
+            let any = session.query_unpaged(any, ()).await.expect("a table");
+            if any.into_rows_result().expect("rows").rows_num() > 0 {
+                let emptied = format!("TRUNCATE {keyspace}.{table}");
+                session.query_unpaged(emptied, ()).await.expect("emptied");
             }
         });
     futures_util::future::join_all(emptied).await;

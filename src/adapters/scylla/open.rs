@@ -11,9 +11,10 @@ use scylla::{
     statement::{Consistency, SerialConsistency},
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fmt,
     future::Future,
+    net::SocketAddr,
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
@@ -47,6 +48,9 @@ pub struct Options {
     pub credentials: Option<(String, String)>,
     /// How connections are encrypted; not at all when there is none.
     pub tls: Option<TlsContext>,
+    /// Where a node that says to be at one address is reached from here. Empty when all are
+    /// reached where they say; otherwise it names every node.
+    pub translated: HashMap<SocketAddr, SocketAddr>,
     /// How long one statement may take. Default 2 s.
     pub request_timeout: Duration,
     /// Threads of the store's own. Default 2.
@@ -65,6 +69,7 @@ impl Options {
             datacenter: None,
             credentials: None,
             tls: None,
+            translated: HashMap::new(),
             request_timeout: Duration::from_secs(2),
             threads: 2,
             notification_retention: Duration::from_secs(30 * 24 * 60 * 60),
@@ -246,6 +251,9 @@ pub(super) fn builder(options: &Options) -> SessionBuilder {
         // What one server writes twice is ordered by its own clock, whichever node takes it.
         .timestamp_generator(Arc::new(MonotonicTimestampGenerator::new()))
         .tls_context(options.tls.clone());
+    if !options.translated.is_empty() {
+        builder = builder.address_translator(Arc::new(options.translated.clone()));
+    }
     if let Some(datacenter) = &options.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());
     }
