@@ -2,7 +2,7 @@
 
 use bedside_actors::ports::bus::{BusError, Inbox, Peer};
 use parking_lot::{Mutex, RwLock};
-use redis::{FromRedisValue, Pipeline, aio::MultiplexedConnection};
+use redis::{FromRedisValue, Pipeline, RedisResult, aio::MultiplexedConnection};
 use std::{
     sync::{
         Arc, OnceLock,
@@ -43,7 +43,8 @@ pub(super) struct Core {
     pub(super) sharing: tokio::sync::Mutex<()>,
     /// There is an inbox: begin.
     pub(super) started: Notify,
-    /// Ends the connection, so that all begins anew.
+    /// Ends the connection, so that all begins anew: Redis does not have what this node shared,
+    /// or is not the one that takes it any more.
     pub(super) broken: Notify,
     /// Ends the bridge.
     pub(super) closed: Notify,
@@ -110,8 +111,14 @@ impl Core {
         let mut connection = connection.ok_or_else(|| BusError("no connection".to_owned()))?;
         let bytes = commands.get_packed_pipeline().len();
         self.counters.sent(kind, commands.len(), bytes);
-        let answer = commands.query_async(&mut connection).await;
-        answer.map_err(|error| BusError(error.to_string()))
+        let answer: RedisResult<T> = commands.query_async(&mut connection).await;
+        answer.map_err(|error| {
+            // Since it was made a replica, others listen and write elsewhere.
+            if error.code() == Some("READONLY") {
+                self.broken.notify_one();
+            }
+            BusError(error.to_string())
+        })
     }
 }
 
