@@ -1,5 +1,6 @@
 //! What the parts of the bridge share, and its two states.
 
+use aes_gcm::Aes256Gcm;
 use bedside_actors::ports::bus::{BusError, Inbox, Peer};
 use parking_lot::{Mutex, RwLock};
 use redis::{FromRedisValue, Pipeline, RedisResult, aio::MultiplexedConnection};
@@ -27,6 +28,8 @@ pub(super) struct Core {
     pub(super) me: Peer,
     pub(super) names: Names,
     pub(super) keys: Arc<Keys>,
+    /// Seals what this node says of people.
+    pub(super) presence_cipher: Aes256Gcm,
     pub(super) client: redis::Client,
     pub(super) outbound: Outbound,
     pub(super) opener: Mutex<Opener>,
@@ -53,7 +56,9 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(me: Peer, names: Names, keys: Keys, client: redis::Client) -> Self {
         let keys = Arc::new(keys);
+        let cipher = keys.of_presence(keys.sealing(), &me.node, me.incarnation);
         Self {
+            presence_cipher: cipher.expect("derived, because this key is one of them"),
             outbound: Outbound::new(me.clone(), names.clone(), keys.clone()),
             opener: Mutex::new(Opener::new(me.clone())),
             me,
