@@ -44,6 +44,7 @@ impl Two {
             let calls = PeerCalls {
                 engine: server.edge.clone(),
                 redeem: Arc::new(|_| None),
+                clinic: None,
             };
             wires.serve(name, Arc::new(calls));
             server

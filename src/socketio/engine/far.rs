@@ -121,7 +121,9 @@ impl EngineEdge {
                 far.guests.close(stream);
                 Answer::Done
             }
-            Call::Redeem(_) => Answer::Refused(Refused::Unknown),
+            Call::Redeem(_) | Call::Tell(..) | Call::Sitters(_) | Call::Shown(..) => {
+                Answer::Refused(Refused::Unknown)
+            }
         }
     }
 }
