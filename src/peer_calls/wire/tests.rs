@@ -42,7 +42,7 @@ fn calls() -> Vec<Call> {
         Call::Close(StreamId::MAX),
         Call::Tell(
             Told {
-                room: Room::Consultation(ConsultationId::new(7).expect("a number")),
+                room: Room::Consultation(ConsultationId::new(Timestamp::from_millis(1_000))),
                 event: "secret".to_owned(),
                 is_ephemeral: true,
             },
