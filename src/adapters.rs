@@ -3,4 +3,6 @@
 mod names;
 #[cfg(feature = "cluster")]
 pub mod scylla;
+#[cfg(feature = "cluster")]
+pub mod redis;
 pub mod sqlite;

@@ -1,8 +1,10 @@
 //! The only wiring: from a [`Config`] to a server that runs.
 
+mod cluster;
 mod demo;
 mod gauges;
 mod glue;
+mod peers;
 mod socketio;
 mod store;
 
@@ -11,7 +13,7 @@ use bedside_actors::{
     node::{Node, NodeConfig},
     ports::{clock::SystemClock, store::BodyHash},
 };
-use bedside_protocol::{MessageSend, Timestamp};
+use bedside_protocol::MessageSend;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use std::{
@@ -31,6 +33,7 @@ use crate::{
     ws::admission::Admission,
 };
 use glue::{HttpCounts, SocketCounts, Tokens};
+use peers::TicketOffice;
 
 /// Runs the server until it is told to stop.
 pub fn serve(config: Config) -> ExitCode {
@@ -111,7 +114,9 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
     ));
     let tokens = Arc::new(Tokens(verifier));
     let cores = available_parallelism().map_or(1, usize::from);
-    let node = Node::start(
+    let joined = cluster::join(config, &metrics)?;
+    let bus = joined.as_ref().map(|joined| joined.bus.clone());
+    let node = Node::start_in(
         NodeConfig {
             arbiters: cores,
             edit_window: Duration::from_millis(
@@ -125,6 +130,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         store,
         Arc::new(SystemClock),
         tokens.clone(),
+        joined.map(|joined| joined.cluster),
     );
     let demo = if config.is_demo() {
         demo::seed(&node).await?;
@@ -138,12 +144,15 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         None
     };
 
-    let tickets = Arc::new(Tickets::default());
+    let tickets = TicketOffice::new(Arc::new(Tickets::default()), node.cluster());
     let shown = Arc::new(Shown::default());
     let clinic = socketio::clinic(config, &node, &shown);
     socketio::prune_notifications(node.clone(), config.notifications.retention);
     let admission = Admission::new(config.limits.connections_max);
     let engine = socketio::edge(config, clinic.clone(), &admission, &metrics);
+    if let Some(cluster) = node.cluster() {
+        peers::join(cluster, &engine, &tickets);
+    }
     let parts = HttpParts {
         shown,
         notify_room: Arc::new(move |id, what| clinic.notify_room(id, &what)),
@@ -160,9 +169,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         allowed_origins: allowed_origins(config),
         admission,
         node,
-        redeem_ticket: Arc::new(move |ticket| {
-            tickets.redeem(ticket, Timestamp::now()).map(Into::into)
-        }),
+        redeem_ticket: Arc::new(move |ticket| tickets.redeem(ticket)),
         edges: vec![Arc::new(engine.clone())],
         routes: Arc::new(move |routes| {
             engine.routes(routes);
@@ -170,14 +177,18 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         }),
         socket_metrics: Arc::new(SocketCounts(metrics)),
     })?;
-    Ok(server)
+    Ok(server.with_farewell(async move {
+        if let Some(bus) = bus {
+            bus.leave().await;
+        }
+    }))
 }
 
 fn http_parts(
     config: &Config,
     node: &Arc<Node>,
     tokens: Arc<Tokens>,
-    tickets: &Arc<Tickets>,
+    tickets: &Arc<TicketOffice>,
     metrics: &Arc<Metrics>,
     demo: Option<Arc<dyn http::DemoLogin>>,
 ) -> HttpParts {

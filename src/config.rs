@@ -1,6 +1,7 @@
 //! What an operator can set: a struct per concern, from the environment and an optional TOML
 //! file. Read it from [`Config::load`] down; [`variable`] is the table of names and defaults.
 
+mod cluster;
 mod origin;
 pub(crate) mod parse;
 mod report;
@@ -14,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+pub use cluster::{ClusterConfig, RedisAddress, RedisConfig};
 pub use origin::Origin;
 pub use secret::Secret;
 pub use source::{ConfigFaults, Fault, Setting, Source};
@@ -28,6 +30,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Where it keeps things.
     pub store: StoreConfig,
+    /// Which servers it is one with; none for one that runs alone.
+    pub cluster: Option<ClusterConfig>,
     /// Whom it believes.
     pub auth: AuthConfig,
     /// Whose web pages may speak to it.
@@ -220,6 +224,7 @@ impl Config {
         let proxies = r.required(v::BEDSIDE_PROXIES, parse::proxies);
         let data_dir = r.required(v::BEDSIDE_DATA_DIR, parse::directory);
         let scylla = read_scylla(r);
+        let cluster = cluster::read(r);
         let auth = read_auth(r);
         let origins = OriginsConfig {
             frontend: r.optional(v::FRONTEND_URL, Origin::parse),
@@ -278,6 +283,7 @@ impl Config {
                 proxies,
             },
             store: StoreConfig { data_dir, scylla },
+            cluster,
             auth,
             origins,
             files,

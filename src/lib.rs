@@ -10,6 +10,7 @@ pub mod http;
 pub mod key_file;
 pub mod metrics;
 pub mod page;
+pub mod peer_calls;
 pub mod seeds;
 pub mod server;
 pub mod socketio;

@@ -18,6 +18,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -89,6 +90,7 @@ pub struct Server {
     node: Arc<Node>,
     admission: Arc<Admission>,
     stop: watch::Sender<bool>,
+    farewell: Pin<Box<dyn Future<Output = ()>>>,
 }
 
 /// Stops a server.
@@ -162,6 +164,7 @@ pub fn build(parts: ServerParts) -> io::Result<Server> {
         node: parts.node,
         admission: parts.admission,
         stop: watch::Sender::new(false),
+        farewell: Box::pin(async {}),
     })
 }
 
@@ -249,6 +252,15 @@ impl Server {
         Stopper(self.stop.clone())
     }
 
+    /// What is done once nobody new is let in, before the sessions are closed. It bounds its own
+    /// time.
+    pub fn with_farewell(self, farewell: impl Future<Output = ()> + 'static) -> Self {
+        Self {
+            farewell: Box::pin(farewell),
+            ..self
+        }
+    }
+
     /// Serves until SIGTERM, SIGINT or a [`Stopper`], then stops in order. A second signal
     /// stops at once.
     ///
@@ -268,7 +280,7 @@ impl Server {
         }
         tracing::info!("stopping");
         tokio::select! {
-            () = stop_in_order(&handle, &self.node, &self.admission) => {}
+            () = stop_in_order(&handle, &self.node, &self.admission, self.farewell) => {}
             _ = terminate.recv() => handle.stop(false).await,
             _ = interrupt.recv() => handle.stop(false).await,
         }
@@ -278,11 +290,17 @@ impl Server {
     }
 }
 
-/// Nobody new; then every session is told and what they sent is committed; then their sockets
+/// Nobody new; then the other nodes are told; then every session is told and what they sent is committed; then their sockets
 /// close; then HTTP, which answers readiness probes until the end.
-async fn stop_in_order(handle: &ServerHandle, node: &Node, admission: &Admission) {
+async fn stop_in_order(
+    handle: &ServerHandle,
+    node: &Node,
+    admission: &Admission,
+    farewell: impl Future<Output = ()>,
+) {
     admission.drain();
     handle.pause().await;
+    farewell.await;
     if timeout(NODE_STOP_TIMEOUT, node.shut_down()).await.is_err() {
         tracing::error!("the node did not stop in time");
     }

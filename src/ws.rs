@@ -37,7 +37,7 @@ mod refusal;
 use actix_http::Request;
 use bedside_actors::{node::Node, ports::identity::SessionIdentity};
 use bytes::Bytes;
-use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use futures_util::future::{BoxFuture, FutureExt as _, LocalBoxFuture};
 use std::{net::IpAddr, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -74,7 +74,25 @@ pub trait Edge<S>: Send + Sync {
 }
 
 /// Turns a ticket into whom it was made for, once.
-pub type RedeemTicket = dyn Fn(&str) -> Option<SessionIdentity> + Send + Sync;
+pub type RedeemTicket = dyn Fn(&str) -> Redeeming + Send + Sync;
+
+/// What becomes of a ticket.
+pub enum Redeeming {
+    /// Whom it was made for; none when it is not good.
+    Here(Option<SessionIdentity>),
+    /// The same, as soon as the node that made it says so.
+    Elsewhere(BoxFuture<'static, Result<Option<SessionIdentity>, NotAsked>>),
+}
+
+/// The node that made a ticket did not say whether it is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAsked;
+
+impl From<Option<SessionIdentity>> for Redeeming {
+    fn from(redeemed: Option<SessionIdentity>) -> Self {
+        Self::Here(redeemed)
+    }
+}
 
 /// What the native edge needs.
 #[derive(Clone)]
@@ -101,25 +119,49 @@ where
 
     fn upgrade(&self, upgrade: Upgrade<S>) -> LocalBoxFuture<'static, ()> {
         match self.open(&upgrade) {
-            Ok(socket) => {
-                let metrics = Arc::clone(&self.metrics);
-                let driver = drive(upgrade, &socket.answer, socket.native, socket.seat, metrics);
-                actix_rt::spawn(driver);
+            Ok(Opened::Known(socket)) => {
+                self.drive(upgrade, socket);
                 std::future::ready(()).boxed_local()
             }
-            Err(refusal) => {
-                self.metrics.refused(refusal.status);
-                refuse(upgrade, refusal).boxed_local()
+            Ok(Opened::Asking(asking)) => {
+                let edge = self.clone();
+                async move {
+                    match edge.ask(asking).await {
+                        Ok(socket) => edge.drive(upgrade, socket),
+                        Err(refusal) => edge.refuse(upgrade, refusal).await,
+                    }
+                }
+                .boxed_local()
             }
+            Err(refusal) => self.refuse(upgrade, refusal).boxed_local(),
         }
     }
 }
 
 /// A handshake that was accepted.
 struct Socket {
-    answer: Vec<u8>,
+    acceptable: Acceptable,
     native: Native,
     seat: admission::Seat,
+}
+
+/// A handshake that was not refused.
+enum Opened {
+    /// It is known who it is.
+    Known(Socket),
+    /// Another node knows who it is.
+    Asking(Asking),
+}
+
+struct Asking {
+    acceptable: Acceptable,
+    seat: admission::Seat,
+    redeeming: BoxFuture<'static, Result<Option<SessionIdentity>, NotAsked>>,
+}
+
+enum Signed {
+    In(Native),
+    Asking(BoxFuture<'static, Result<Option<SessionIdentity>, NotAsked>>),
 }
 
 /// The driver of a socket whose handshake was accepted. `answer` opens it; `guard` is held for as
@@ -144,7 +186,7 @@ where
 }
 
 impl NativeEdge {
-    fn open<S>(&self, upgrade: &Upgrade<S>) -> Result<Socket, Refusal> {
+    fn open<S>(&self, upgrade: &Upgrade<S>) -> Result<Opened, Refusal> {
         let head = upgrade.request.head();
         let request = handshake::Request {
             method: &head.method,
@@ -155,38 +197,81 @@ impl NativeEdge {
         };
         let acceptable = handshake::judge(request, &self.allowed_origins)?;
         let seat = self.admission.enter().map_err(no_room)?;
-        let native = self.sign_in(&acceptable, upgrade.address)?;
-        Ok(Socket {
-            answer: acceptable.response(),
-            native,
-            seat,
+        Ok(match self.sign_in(&acceptable, upgrade.address)? {
+            Signed::In(native) => Opened::Known(Socket {
+                acceptable,
+                native,
+                seat,
+            }),
+            Signed::Asking(redeeming) => Opened::Asking(Asking {
+                acceptable,
+                seat,
+                redeeming,
+            }),
         })
     }
 
-    fn sign_in(&self, acceptable: &Acceptable, address: IpAddr) -> Result<Native, Refusal> {
-        let node = Arc::clone(&self.node);
-        let metrics = Arc::clone(&self.metrics);
+    fn sign_in(&self, acceptable: &Acceptable, address: IpAddr) -> Result<Signed, Refusal> {
         let identity = match &acceptable.credential {
             Credential::Hello => {
                 let waiting = self.admission.wait_for_hello(address).map_err(no_room)?;
-                let format = acceptable.format;
-                return Ok(Native::expecting_hello(node, format, metrics, waiting));
+                let (node, metrics) = (Arc::clone(&self.node), Arc::clone(&self.metrics));
+                let native = Native::expecting_hello(node, acceptable.format, metrics, waiting);
+                return Ok(Signed::In(native));
             }
-            Credential::Bearer(token) => node
+            Credential::Bearer(token) => self
+                .node
                 .identities()
-                .verify(token, node.clock().now())
+                .verify(token, self.node.clock().now())
                 .map_err(|error| Refusal::unauthorized(error.message))?,
-            Credential::Ticket(ticket) => (self.redeem_ticket)(ticket).ok_or_else(|| {
-                Refusal::unauthorized("no such ticket: it was used, ran out or never was")
-            })?,
+            Credential::Ticket(ticket) => match (self.redeem_ticket)(ticket) {
+                Redeeming::Here(redeemed) => redeemed.ok_or_else(no_ticket)?,
+                Redeeming::Elsewhere(redeeming) => return Ok(Signed::Asking(redeeming)),
+            },
         };
-        Ok(Native::signed_in(
-            node,
-            acceptable.format,
-            metrics,
-            identity,
-        ))
+        Ok(Signed::In(self.signed_in(acceptable, identity)))
     }
+
+    fn signed_in(&self, acceptable: &Acceptable, identity: SessionIdentity) -> Native {
+        let (node, metrics) = (Arc::clone(&self.node), Arc::clone(&self.metrics));
+        Native::signed_in(node, acceptable.format, metrics, identity)
+    }
+
+    async fn ask(&self, asking: Asking) -> Result<Socket, Refusal> {
+        let identity = asking.redeeming.await.map_err(|NotAsked| {
+            Refusal::new(
+                503,
+                "the node that made the ticket cannot be asked: take another one",
+            )
+            .with("Retry-After: 1")
+        })?;
+        let identity = identity.ok_or_else(no_ticket)?;
+        Ok(Socket {
+            native: self.signed_in(&asking.acceptable, identity),
+            acceptable: asking.acceptable,
+            seat: asking.seat,
+        })
+    }
+
+    fn drive<S>(&self, upgrade: Upgrade<S>, socket: Socket)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let (answer, metrics) = (socket.acceptable.response(), Arc::clone(&self.metrics));
+        actix_rt::spawn(drive(upgrade, &answer, socket.native, socket.seat, metrics));
+    }
+
+    fn refuse<S>(&self, upgrade: Upgrade<S>, refusal: Refusal) -> impl Future<Output = ()> + use<S>
+    where
+        S: AsyncRead + AsyncWrite,
+    {
+        self.metrics.refused(refusal.status);
+        refuse(upgrade, refusal)
+    }
+}
+
+fn no_ticket() -> Refusal {
+    Refusal::unauthorized("no such ticket: it was used, ran out or never was")
 }
 
 pub(crate) fn no_room(full: Full) -> Refusal {

@@ -1,6 +1,6 @@
 //! What operators set, what they get, and what they are told.
 
-use bedside::config::{Config, ConfigFaults, LogFormat, Origin, Source, variable};
+use bedside::config::{Config, ConfigFaults, LogFormat, Origin, RedisAddress, Source, variable};
 use std::{
     collections::{BTreeSet, HashMap},
     fs,
@@ -184,6 +184,16 @@ fn each_bad_value_is_a_fault_of_its_own_variable() {
         ("SCYLLA_TLS_CA", &["a\0b"]),
         ("SCYLLA_DATACENTER", &[" dc1", "dc\n1"]),
         ("SCYLLA_REPLICATION", &["0", "10", "three"]),
+        ("REDIS_HOST", &["a b", "redis://host", "host/0"]),
+        ("REDIS_PORT", &["0", "65536", "x"]),
+        ("REDIS_PASSWORD", &[" x", "x\n"]),
+        ("REDIS_DB", &["-1", "65536", "x"]),
+        ("REDIS_TLS_CA", &["a\0b"]),
+        ("BEDSIDE_CLUSTER_KEY", &["too short", "x"]),
+        ("BEDSIDE_CLUSTER_KEY_OLD", &["too short"]),
+        ("BEDSIDE_CLUSTER_USER_KEY", &["too short"]),
+        ("BEDSIDE_NODE_ID", &["Node", "node_1", "a:b"]),
+        ("BEDSIDE_CLUSTER_NAME", &["My", "a b", "a:b"]),
         ("METRICS_TOKEN", &["short", "sixteen bytes but spaces"]),
         ("BEDSIDE_METRICS_BIND", &["9464", "localhost:9464"]),
         ("BEDSIDE_CONNECTIONS_MAX", &["0", "1000001", "many"]),
@@ -196,6 +206,82 @@ fn each_bad_value_is_a_fault_of_its_own_variable() {
             let got = faulty(load(&[("JWT_SECRET", SECRET), (name, value)]));
             assert_eq!(got, [format!("{name} (env)")], "{name}={value}");
         }
+    }
+}
+
+const CLUSTER: [(&str, &str); 3] = [
+    ("JWT_SECRET", SECRET),
+    ("SCYLLA_NODES", "db1"),
+    ("BEDSIDE_CLUSTER_KEY", "a cluster key of more than 32 bytes"),
+];
+
+#[test]
+fn a_redis_makes_a_node_of_a_cluster() {
+    let alone = load(&CLUSTER).expect("a good configuration");
+    assert!(alone.cluster.is_none());
+
+    let with = |more: &[(&'static str, &'static str)]| {
+        let config = load(&[&CLUSTER[..], more].concat()).expect("a good configuration");
+        assert!(!config.report().contains("hunter2"));
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let report = config.report();
+        (config.cluster.expect("a cluster"), report)
+    };
+    let (cluster, _) = with(&[
+        ("REDIS_HOST", "redis"),
+        ("REDIS_PORT", "6380"),
+        ("REDIS_PASSWORD", "hunter2"),
+        ("REDIS_DB", "3"),
+        ("BEDSIDE_NODE_ID", "node-1"),
+        ("BEDSIDE_CLUSTER_NAME", "clinic"),
+    ]);
+    assert_eq!(
+        (cluster.name.as_str(), cluster.node.as_str()),
+        ("clinic", "node-1")
+    );
+    let RedisAddress::Server {
+        host,
+        port,
+        password,
+        db,
+    } = cluster.redis.address
+    else {
+        panic!("no URL was set");
+    };
+    let password = password.map(|p| p.expose().to_owned());
+    assert_eq!(
+        (host.as_str(), port, password.as_deref(), db),
+        ("redis", 6380, Some("hunter2"), 3)
+    );
+
+    let url = "rediss://:hunter2@redis/1";
+    let (cluster, report) = with(&[("REDIS_URL", url), ("REDIS_HOST", "other")]);
+    assert!(matches!(cluster.redis.address, RedisAddress::Url(u) if u.expose() == url));
+    assert_eq!(cluster.name, "bedside");
+    let host_name = format!("bedside_node_id = \"{}\"", cluster.node);
+    assert!(report.contains(&host_name), "{report}");
+    assert!(cluster.key_old.is_none() && cluster.user_key.is_none());
+}
+
+#[test]
+fn a_node_of_a_cluster_needs_a_store_a_key_and_a_secret() {
+    let redis = ("REDIS_URL", "redis://localhost");
+    for left_out in 0..CLUSTER.len() {
+        let mut env = [&CLUSTER[..], &[redis]].concat();
+        let (name, _) = env.remove(left_out);
+        assert_eq!(faulty(load(&env)), [name]);
+    }
+    assert_eq!(
+        faulty(load(&[redis])),
+        ["JWT_SECRET", "SCYLLA_NODES", "BEDSIDE_CLUSTER_KEY"]
+    );
+    for url in [
+        "hunter2@localhost",
+        "http://hunter2@redis",
+        "redis://hunter2@a b",
+    ] {
+        let faults = load(&[("REDIS_URL", url)]).expect_err("no URL of a Redis");
+        assert!(!faults.to_string().contains("hunter2"), "{faults}");
     }
 }
 
@@ -414,9 +500,16 @@ fn no_secret_is_ever_shown() {
     assert!(!text.contains("hunter2"), "{text}");
     for variable in variable::ALL {
         let name = variable.name;
-        let looks_secret = ["SECRET", "TOKEN", "PASSWORD"]
-            .iter()
-            .any(|word| name.contains(word));
+        let looks_secret = [
+            "SECRET",
+            "TOKEN",
+            "PASSWORD",
+            "CLUSTER_KEY",
+            "USER_KEY",
+            "REDIS_URL",
+        ]
+        .iter()
+        .any(|word| name.contains(word));
         assert_eq!(variable.secret, looks_secret, "{name}");
     }
 }
@@ -461,7 +554,7 @@ fn what_is_set_for_later_versions_is_said_once_each() {
             "JWT_SECRET",
             "your_super_secure_jwt_secret_key_here_min_32_chars",
         ),
-        ("REDIS_HOST", "redis"),
+        ("AWS_REGION", "eu-central-1"),
         ("AGORA_APP_ID", ""),
         ("TWILIO_AUTH_TOKEN", "hunter2"),
     ])
@@ -469,7 +562,7 @@ fn what_is_set_for_later_versions_is_said_once_each() {
     let notices = config.notices();
     assert_eq!(notices.len(), 3, "{notices:?}");
     assert!(notices[0].starts_with("JWT_SECRET looks like the example"));
-    assert_eq!(notices[1], "REDIS_HOST is set but not used by this version");
+    assert_eq!(notices[1], "AWS_REGION is set but not used by this version");
     assert_eq!(
         notices[2],
         "TWILIO_AUTH_TOKEN is set but not used by this version"

@@ -120,7 +120,7 @@ fn start() -> Running {
         allowed_origins: vec![PAGE.to_owned()],
         admission: admission.clone(),
         node,
-        redeem_ticket: Arc::new(|_| None),
+        redeem_ticket: Arc::new(|_| None.into()),
         routes: Arc::new(move |config| {
             routes.routes(config);
             http::configure(config, parts.clone());

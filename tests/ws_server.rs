@@ -66,7 +66,8 @@ fn start(connections_max: usize) -> Running {
         admission: admission.clone(),
         node,
         redeem_ticket: Arc::new(move |ticket| {
-            (ticket == "good" && !is_used.swap(true, Ordering::Relaxed)).then(|| identity("amal"))
+            let is_good = ticket == "good" && !is_used.swap(true, Ordering::Relaxed);
+            is_good.then(|| identity("amal")).into()
         }),
         routes: Arc::new(move |config| http::configure(config, parts.clone())),
         edges: Vec::new(),

@@ -1,10 +1,13 @@
 //! Who asks, and where the answer goes.
 
-use bedside_protocol::{CommandError, Reply, Roles, UserId};
+use bedside_protocol::{
+    CommandError, Consultation, Reply, Roles, SessionId, UserId,
+    node::{NodeResult, Subscription},
+};
 use std::{fmt, sync::Arc};
 use tokio::sync::oneshot;
 
-use crate::outbox::Outbox;
+use crate::{cluster, outbox::Outbox};
 
 /// Who asks. Made from a verified token, never from what a client says.
 #[derive(Clone)]
@@ -16,7 +19,50 @@ pub struct Caller {
     /// What the present token grants.
     pub roles: Roles,
     /// The socket that asks; none for REST.
-    pub origin: Option<Arc<Outbox>>,
+    pub origin: Option<Origin>,
+}
+
+/// The socket that asks.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// It is on this node.
+    Here(Arc<Outbox>),
+    /// It is on another node, which passed the command on.
+    Elsewhere(SessionId),
+}
+
+impl Origin {
+    /// Which session's.
+    #[must_use]
+    pub fn session_id(&self) -> SessionId {
+        match self {
+            Self::Here(outbox) => outbox.session_id(),
+            Self::Elsewhere(session_id) => *session_id,
+        }
+    }
+
+    /// The socket's outbox, if it is here.
+    #[must_use]
+    pub const fn outbox(&self) -> Option<&Arc<Outbox>> {
+        match self {
+            Self::Here(outbox) => Some(outbox),
+            Self::Elsewhere(_) => None,
+        }
+    }
+}
+
+impl From<Arc<Outbox>> for Origin {
+    fn from(outbox: Arc<Outbox>) -> Self {
+        Self::Here(outbox)
+    }
+}
+
+impl Caller {
+    /// The outbox of the socket that asks, if it is here.
+    #[must_use]
+    pub fn outbox(&self) -> Option<&Arc<Outbox>> {
+        self.origin.as_ref().and_then(Origin::outbox)
+    }
 }
 
 impl fmt::Debug for Caller {
@@ -36,6 +82,7 @@ enum Target {
         id: Option<u64>,
     },
     Channel(oneshot::Sender<Result<Reply, CommandError>>),
+    Peer(Box<dyn FnOnce(NodeResult) + Send>),
 }
 
 impl Responder {
@@ -50,6 +97,37 @@ impl Responder {
     pub fn channel() -> (Self, oneshot::Receiver<Result<Reply, CommandError>>) {
         let (sender, receiver) = oneshot::channel();
         (Self(Some(Target::Channel(sender))), receiver)
+    }
+
+    /// Answers the node that passed the command on.
+    pub(crate) fn peer(answer: impl FnOnce(NodeResult) + Send + 'static) -> Self {
+        Self(Some(Target::Peer(Box::new(answer))))
+    }
+
+    /// Lets the socket of another node into a room: its own node does it. Gives itself back
+    /// when nobody elsewhere asked.
+    pub(crate) fn let_enter(mut self, consultation: &Consultation) -> Option<Self> {
+        match self.0.take() {
+            Some(Target::Peer(answer)) => {
+                answer(NodeResult::MayEnter(Box::new(consultation.clone())));
+                None
+            }
+            target => Some(Self(target)),
+        }
+    }
+
+    /// Lets the socket of another node subscribe, in the same way; with nothing to hear, none.
+    pub(crate) fn let_subscribe(
+        mut self,
+        subscription: impl FnOnce() -> Option<Subscription>,
+    ) -> Option<Self> {
+        match self.0.take() {
+            Some(Target::Peer(answer)) => {
+                answer(NodeResult::MaySubscribe(subscription()));
+                None
+            }
+            target => Some(Self(target)),
+        }
     }
 
     /// It went well.
@@ -87,6 +165,7 @@ impl Target {
                 // The caller may have given up; what was done stays done.
                 let _ = sender.send(result);
             }
+            (Self::Peer(answer), result) => answer(cluster::result_of(result)),
         }
     }
 }

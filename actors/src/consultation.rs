@@ -67,7 +67,12 @@ impl ConsultationActor {
     /// is there.
     fn settle(&self, ctx: &mut Context<Self>) -> Vec<UserId> {
         let at = self.shared.clock.now();
-        let settled = self.shared.rooms.settle(self.id, self.generation);
+        let cluster = self.shared.cluster.as_deref();
+        let rooms = &self.shared.rooms;
+        let settled = rooms.settle(self.id, self.generation, cluster);
+        if let Some(cluster) = cluster {
+            cluster.tell_rooms(self.id, settled.own_moves);
+        }
         for moved in settled.moves {
             let participant = ParticipantMoved {
                 consultation_id: self.id,

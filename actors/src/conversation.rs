@@ -9,7 +9,10 @@ mod asks;
 mod consultation;
 mod decide;
 mod fanout;
+mod fence;
+mod handover;
 mod load;
+mod queue;
 mod receipts;
 pub(crate) mod state;
 mod system;
@@ -36,14 +39,17 @@ use crate::{
     caller::{Caller, Responder},
     counters::COUNTERS,
     node::Shared,
-    ports::store::{Appended, StoreError},
+    ports::store::Appended,
     supervision::Recover,
 };
 use fanout::Fanout;
+use queue::{Kept, Pass, Turn, Waiting};
 use receipts::ReceiptWrites;
 use state::{Pending, Planned, State};
 
 pub(crate) use decide::validate_title;
+pub(crate) use fence::Refresh;
+pub(crate) use handover::Handover;
 pub(crate) use load::direct_until;
 pub use state::{hides_members, redact, redact_event};
 
@@ -68,6 +74,7 @@ pub struct Ask {
 }
 
 /// What is asked of a conversation.
+#[derive(Clone)]
 pub enum Act {
     /// What a client asks.
     Command(Command),
@@ -107,8 +114,23 @@ pub(crate) struct ConversationActor {
     /// Commands in the mailbox, as the directory counts them.
     queued: Arc<AtomicUsize>,
     stage: Stage,
-    /// Commands that wait for a load, in order.
-    stash: VecDeque<Ask>,
+    /// How many commands came so far.
+    asked: u64,
+    /// Commands that wait for their turn, in order.
+    queue: VecDeque<Waiting>,
+    /// Something is waited for before anything else is done.
+    holds: bool,
+    /// What became of the entries on their way is not known from the log: nothing is decided
+    /// before the store has answered.
+    settling: bool,
+    /// How often in a row another server was quicker.
+    fences: u32,
+    /// The log may have grown by another server's entries: to be looked at.
+    is_stale: bool,
+    /// When the last load began.
+    looked_at: Instant,
+    /// The conversation is to go on on another node: since when.
+    leaving: Option<Instant>,
     /// Entries on their way to the store. Kept through a restart: they are stored or not,
     /// whatever happened to this actor.
     pending: VecDeque<Pending>,
@@ -154,7 +176,14 @@ impl ConversationActor {
             generation,
             queued,
             stage: Stage::Loading,
-            stash: VecDeque::new(),
+            asked: 0,
+            queue: VecDeque::new(),
+            holds: false,
+            settling: false,
+            fences: 0,
+            is_stale: false,
+            looked_at: Instant::now(),
+            leaving: None,
             pending: VecDeque::new(),
             fanout: Fanout::new(pushed_seq),
             receipts: ReceiptWrites::default(),
@@ -168,7 +197,7 @@ impl ConversationActor {
     }
 
     /// Hands a decided entry to the store.
-    fn append(&mut self, planned: Planned, ask: Pass) {
+    fn append(&mut self, planned: Planned, pass: Pass) {
         let Planned {
             append,
             event,
@@ -177,15 +206,14 @@ impl ConversationActor {
         } = planned;
         self.pending.push_back(Pending {
             seq: append.seq,
+            attempt: append.attempt,
             ord: append.ord,
             at: append.at,
             reply,
-            responder: ask.responder,
+            pass,
             waiters: Vec::new(),
             event,
-            origin: ask.origin,
             target_seq,
-            since: ask.since,
         });
         self.shared.store.append(self.lane, append);
     }
@@ -199,6 +227,8 @@ impl ConversationActor {
                 responder,
                 origin: None,
                 since: Instant::now(),
+                turn: Turn::default(),
+                kept: Kept::Nothing,
             },
         );
     }
@@ -208,29 +238,39 @@ impl ConversationActor {
         let Stage::Ready(state) = &mut self.stage else {
             return;
         };
-        state.stored.seq = pending.seq;
-        state.stored.ord = pending.ord;
-        state.stored.at = pending.at;
         if let Some(target) = pending.target_seq {
             state.changing.remove(&target);
         }
-        if let Reply::Consultation(reply) = &pending.reply {
-            state.stored_consultation = Some(reply.consultation.clone());
+        // A state that was loaded meanwhile holds what this entry did, and what came after it.
+        let is_news = pending.seq > state.stored.seq;
+        if is_news {
+            state.stored.seq = pending.seq;
+            state.stored.ord = pending.ord;
+            state.stored.at = pending.at;
+            if let Reply::Consultation(reply) = &pending.reply {
+                state.stored_consultation = Some(reply.consultation.clone());
+            }
         }
-        COUNTERS.send_to_stored.observe(pending.since.elapsed());
+        COUNTERS
+            .send_to_stored
+            .observe(pending.pass.since.elapsed());
         COUNTERS.messages_stored.add(1);
         if let Event::ConversationChanged(ConversationChanged {
             change: Change::MemberRemoved | Change::MemberLeft,
             user_id: Some(gone),
             ..
         }) = &pending.event
+            && (is_news || !state.member(gone).is_some_and(|m| m.is_present()))
         {
             state.unwatch(&self.shared.presence, gone);
             // Nobody hears of it from a past member; the mark only has to go.
             self.typing.remove(gone);
             self.expel(gone);
         }
-        pending.responder.ok(pending.reply.clone());
+        let Pass {
+            responder, origin, ..
+        } = pending.pass;
+        responder.ok(pending.reply.clone());
         if !pending.waiters.is_empty() {
             let mut reply = pending.reply;
             match &mut reply {
@@ -240,29 +280,37 @@ impl ConversationActor {
                 _ => {}
             }
             for waiter in pending.waiters {
-                waiter.ok(reply.clone());
+                waiter.responder.ok(reply.clone());
             }
         }
+        let origin = origin.map(|origin| origin.session_id());
         self.fanout
-            .queue(self.id, pending.seq, pending.event, pending.origin);
+            .queue(self.id, pending.seq, pending.event, origin);
     }
 
-    fn refuse_pending(&mut self, error: &CommandError) {
-        for pending in self.pending.drain(..) {
+    fn refuse_pending(&mut self, from: usize, error: &CommandError) {
+        for pending in self.pending.drain(from..) {
             for waiter in pending.waiters {
-                waiter.err(error.clone());
+                waiter.responder.err(error.clone());
             }
-            pending.responder.err(error.clone());
+            pending.pass.responder.err(error.clone());
         }
     }
 
-    fn is_idle(&self) -> bool {
-        self.pending.is_empty()
-            && self.stash.is_empty()
+    /// Nothing that was begun is left to do.
+    fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Ready(_) | Stage::Failed(_))
+            && !self.holds
+            && self.pending.is_empty()
             && self.fanout.is_empty()
             && self.receipts.is_idle()
             // What is not shown yet is known to this actor alone.
             && !(matches!(self.stage, Stage::Failed(_)) && self.fanout.pushed_seq().is_some())
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_done()
+            && self.queue.is_empty()
             && self.last_used.elapsed() >= self.shared.config.passivate_after
     }
 
@@ -284,13 +332,6 @@ impl ConversationActor {
     }
 }
 
-/// What of an [`Ask`] goes with the entry that it made.
-struct Pass {
-    responder: Responder,
-    origin: Option<Arc<crate::outbox::Outbox>>,
-    since: Instant,
-}
-
 impl Actor for ConversationActor {
     type Context = Context<Self>;
 
@@ -298,6 +339,7 @@ impl Actor for ConversationActor {
         self.load(ctx);
         Self::watch_idleness(ctx, self.shared.config.passivate_after);
         self.watch_typing(ctx);
+        self.leave_later(ctx);
     }
 }
 
@@ -305,6 +347,8 @@ impl Supervised for ConversationActor {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
         // What was in memory may be half changed: only the store is trusted.
         self.stage = Stage::Loading;
+        self.holds = false;
+        self.settling = false;
         // The context's timers are gone; `started` arms the ones that matter again.
         self.relations_timer = None;
         self.load_timer = None;
@@ -346,81 +390,11 @@ impl Handler<Ask> for ConversationActor {
     }
 }
 
-impl ConversationActor {
-    fn take(&mut self, ask: Ask, ctx: &mut Context<Self>) {
-        self.last_used = Instant::now();
-        match &self.stage {
-            Stage::Ready(_) => self.ask(ask, ctx),
-            Stage::Loading => self.stash.push_back(ask),
-            Stage::Failed(until) if *until > Instant::now() => {
-                ask.responder.err(CommandError::unavailable(
-                    "the conversation cannot be read from storage just now",
-                    200,
-                ));
-            }
-            Stage::Failed(_) => {
-                self.stash.push_back(ask);
-                self.load(ctx);
-            }
-            Stage::Absent => ask
-                .responder
-                .err(CommandError::not_found("there is no such conversation")),
-            Stage::Retired => self.shared.directory.send(self.id, ask),
-        }
-    }
-}
-
 impl Handler<Committed> for ConversationActor {
     type Result = ();
 
     fn handle(&mut self, Committed(batch): Committed, ctx: &mut Self::Context) {
-        for appended in batch {
-            match appended.result {
-                Ok(()) => {
-                    // Entries are answered in order; one that a reload has settled is gone.
-                    while self
-                        .pending
-                        .front()
-                        .is_some_and(|pending| pending.seq <= appended.seq)
-                    {
-                        if let Some(pending) = self.pending.pop_front() {
-                            self.stored(pending);
-                        }
-                    }
-                }
-                // Failures come in order, too: this one is of an entry that a reload has settled.
-                Err(_)
-                    if self
-                        .pending
-                        .front()
-                        .is_none_or(|pending| pending.seq != appended.seq) => {}
-                Err(fault) => {
-                    self.append_failed(&fault, ctx);
-                    break;
-                }
-            }
-        }
-        self.push_fanout(ctx);
-    }
-}
-
-impl ConversationActor {
-    /// The store did not take an entry: every later one counts on it, so all of them fail, and
-    /// the state is built again from what is stored.
-    fn append_failed(&mut self, fault: &StoreError, ctx: &mut Context<Self>) {
-        COUNTERS.append_failures.add(1);
-        tracing::error!(conversation_id = %self.id, error = %fault, "append failed");
-        let error = match fault {
-            StoreError::Full => CommandError::unavailable("storage is full", 5_000),
-            StoreError::Conflict | StoreError::Unavailable(_) => CommandError::unavailable(
-                "it could not be stored; try again with the same client_msg_id",
-                200,
-            ),
-        };
-        self.refuse_pending(&error);
-        self.quiet_until = Instant::now() + self.shared.clock.wait(QUIET_AFTER_FAILURE);
-        self.stage = Stage::Loading;
-        self.load(ctx);
+        self.committed(batch, ctx);
     }
 }
 

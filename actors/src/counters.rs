@@ -111,6 +111,12 @@ counters! {
     holes_filled: Counter,
     /// Appends that the store refused or could not do.
     append_failures: Counter,
+    /// Times that something from another node was missing, and was read from the store.
+    bridge_gaps: Counter,
+    /// Commands passed on to the node that their conversation is placed on.
+    asks_passed_on: Counter,
+    /// Those of them that were done here after all, because it did not answer.
+    asks_taken_back: Counter,
     /// From the command's arrival at the conversation to its durable commit.
     send_to_stored: Histogram,
     /// From the commit to the last member's outbox.

@@ -18,7 +18,8 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    conversation::{Ask, Committed, ConversationActor, Recheck},
+    cluster::Cluster,
+    conversation::{Ask, Committed, ConversationActor, Handover, Recheck, Refresh},
     counters::COUNTERS,
     node::Shared,
     ports::store::{AppendSink, Appended},
@@ -150,8 +151,24 @@ impl Directory {
         Ok((addr, queued))
     }
 
-    /// Sends a command to the conversation's actor. A full mailbox answers `unavailable`.
+    fn cluster(&self) -> Option<Arc<Cluster>> {
+        self.shared.get()?.upgrade()?.cluster.clone()
+    }
+
+    /// Sends a command to the conversation's actor, wherever it is placed.
     pub(crate) fn send(&self, id: ConversationId, ask: Ask) {
+        let ask = match self.cluster() {
+            Some(cluster) => cluster.pass_on(id, ask),
+            None => Some(ask),
+        };
+        if let Some(ask) = ask {
+            self.send_here(id, ask);
+        }
+    }
+
+    /// Sends a command to the conversation's actor on this node. A full mailbox answers
+    /// `unavailable`.
+    pub(crate) fn send_here(&self, id: ConversationId, ask: Ask) {
         let mut shard = self.shard(id).lock();
         let (addr, queued) = match self.live(&mut shard, id, None) {
             Ok(live) => live,
@@ -186,18 +203,90 @@ impl Directory {
         }
     }
 
-    /// Starts the actor of a conversation that was just made: it announces all that is there.
+    /// Shows a conversation that was just made to its members.
     pub(crate) fn start_new(&self, id: ConversationId) {
+        if !self
+            .cluster()
+            .is_some_and(|cluster| cluster.made_elsewhere(id))
+        {
+            self.start_new_here(id);
+        }
+    }
+
+    /// Starts the actor of a conversation that was just made: it announces all that is there.
+    pub(crate) fn start_new_here(&self, id: ConversationId) {
         let mut shard = self.shard(id).lock();
         // One that cannot be started now is started by its first command.
         let _ = self.live(&mut shard, id, Some(0));
     }
 
-    /// Has a conversation look at its relations again.
+    /// Has a conversation look at its relations again, wherever it is placed.
     pub(crate) fn recheck(&self, id: ConversationId) {
+        let is_elsewhere = self
+            .cluster()
+            .is_some_and(|cluster| cluster.recheck_elsewhere(id));
+        if !is_elsewhere || self.is_live(id) {
+            self.recheck_here(id);
+        }
+    }
+
+    /// Whether the conversation has an actor on this node.
+    fn is_live(&self, id: ConversationId) -> bool {
+        let shard = self.shard(id).lock();
+        shard
+            .entries
+            .get(&id)
+            .is_some_and(|entry| entry.live.is_some())
+    }
+
+    /// The same on this node.
+    pub(crate) fn recheck_here(&self, id: ConversationId) {
         let mut shard = self.shard(id).lock();
         if let Ok((addr, _)) = self.live(&mut shard, id, None) {
             supervision::deliver(&addr, Recheck);
+        }
+    }
+
+    /// Has a conversation look for what other nodes have written, and show it.
+    pub(crate) fn refresh(&self, id: ConversationId) {
+        let mut shard = self.shard(id).lock();
+        match shard.entries.get(&id).and_then(|e| e.live.as_ref()) {
+            Some(live) => {
+                let since = Instant::now();
+                supervision::deliver(&live.addr, Refresh { since });
+            }
+            // A new one looks by itself. One that cannot be started now is by its next command.
+            None => drop(self.live(&mut shard, id, None)),
+        }
+    }
+
+    /// The same for one that has an actor.
+    pub(crate) fn refresh_live(&self, id: ConversationId) {
+        let shard = self.shard(id).lock();
+        if let Some(live) = shard.entries.get(&id).and_then(|entry| entry.live.as_ref()) {
+            supervision::deliver(&live.addr, Refresh);
+        }
+    }
+
+    /// The same for all actors.
+    pub(crate) fn refresh_all(&self) {
+        for shard in &self.shards {
+            for entry in shard.lock().entries.values() {
+                if let Some(live) = &entry.live {
+                    supervision::deliver(&live.addr, Refresh);
+                }
+            }
+        }
+    }
+
+    /// Has the actors of these conversations finish what they are at and end.
+    pub(crate) fn hand_over(&self, which: impl Fn(ConversationId) -> bool) {
+        for shard in &self.shards {
+            for (id, entry) in &shard.lock().entries {
+                if let Some(live) = entry.live.as_ref().filter(|_| which(*id)) {
+                    supervision::deliver(&live.addr, Handover);
+                }
+            }
         }
     }
 

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::{
     caller::{Caller, Responder},
-    cluster::Cluster,
+    cluster::{self, Cluster},
     consultation::Rooms,
     conversation::{Act, Ask},
     directory::Directory,
@@ -129,6 +129,12 @@ impl Node {
         });
         shared.directory.connect(&shared);
         shared.presence.connect(&shared, &arbiters);
+        if let Some(cluster) = &shared.cluster {
+            // Of its own: a room of 1,000 must not delay the signs of life.
+            let arbiter = Arbiter::new().handle();
+            let inbox = Arc::new(cluster::Mailbox(Arc::downgrade(cluster)));
+            cluster.connect(&shared, arbiter, inbox);
+        }
         Arc::new(Self {
             shared,
             known: Arc::default(),
@@ -264,9 +270,12 @@ impl Node {
         &self.shared.identities
     }
 
-    /// Closes every socket of this user on this node; how many there were. Whether they may come
+    /// Closes every socket of this user, on all nodes; how many there were on this one. Whether they may come
     /// back is up to the code, and to their token.
     pub fn end_sessions(&self, user_id: &UserId, code: CloseCode) -> u64 {
+        if let Some(cluster) = &self.shared.cluster {
+            cluster.end_sessions(user_id, code);
+        }
         let sessions = &self.shared.sessions;
         sessions.each_of(user_id, |outbox| outbox.close(code))
     }
@@ -275,6 +284,9 @@ impl Node {
     pub async fn shut_down(&self) {
         for outbox in self.shared.sessions.all() {
             outbox.close(CloseCode::GoingAway);
+        }
+        if let Some(cluster) = &self.shared.cluster {
+            cluster.leave().await;
         }
         self.shared.store.close().await;
         for arbiter in &self.arbiters {

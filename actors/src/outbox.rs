@@ -17,6 +17,7 @@ pub use item::{Ambient, Item, Unwatched};
 
 use bedside_protocol::{
     CloseCode, CommandError, ConversationId, EventFrame, Reply, Roles, SessionId, limits,
+    node::Audience,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -206,6 +207,19 @@ impl Outbox {
     #[must_use]
     pub fn listens_to(&self, conversation_id: ConversationId) -> bool {
         self.hears_itself() && self.inner.lock().listens.contains(&conversation_id)
+    }
+
+    /// Whether an event for these sockets of its user is for it, without a subscription.
+    #[must_use]
+    pub(crate) fn is_of(&self, audience: Audience, id: Option<ConversationId>) -> bool {
+        let listens = || id.is_some_and(|id| self.listens_to(id));
+        match audience {
+            Audience::All => true,
+            Audience::Staff => self.roles().is_staff(),
+            Audience::TypingDirect => self.ambient().direct_typing || listens(),
+            Audience::TypingConsultation => self.ambient().consultation_typing || listens(),
+            Audience::Typing => listens(),
+        }
     }
 
     /// What the socket's present token grants.

@@ -7,6 +7,7 @@
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
 use bedside_protocol::{
     Availability, ConversationId, Event, EventFrame, Presence, SessionId, Timestamp, UserId,
+    node::Here,
 };
 use parking_lot::Mutex;
 use std::{
@@ -17,6 +18,7 @@ use std::{
 };
 
 use crate::{
+    cluster::{Cluster, Said},
     node::Shared,
     outbox::{Outbox, SharedEvent, Unwatched},
     ports::store::StoreResult,
@@ -35,6 +37,8 @@ const MAILBOX_MAX: usize = 65_536;
 struct Entry {
     online: bool,
     status: Availability,
+    /// When they set it.
+    status_at: Timestamp,
     last_seen_at: Option<Timestamp>,
     watchers: Vec<Watcher>,
 }
@@ -98,10 +102,14 @@ pub(crate) struct PresenceTable {
     table: Mutex<Table>,
     hasher: RandomState,
     actors: OnceLock<Vec<Addr<PresenceActor>>>,
+    cluster: OnceLock<Arc<Cluster>>,
 }
 
 impl PresenceTable {
     pub(crate) fn connect(&self, shared: &Arc<Shared>, arbiters: &[ArbiterHandle]) {
+        if let Some(cluster) = &shared.cluster {
+            let _ = self.cluster.set(cluster.clone());
+        }
         let actors = arbiters
             .iter()
             .map(|arbiter| {
@@ -145,6 +153,40 @@ impl PresenceTable {
         self.tell(&user_id.clone(), SetStatus(user_id, status));
     }
 
+    /// Another node says who is there, and what they set.
+    pub(crate) fn heard(&self, user_id: UserId, said: Said, last_seen_at: Option<Timestamp>) {
+        // Nobody here asked for anybody else.
+        if self.table.lock().entries.contains_key(&user_id) {
+            self.tell(&user_id.clone(), Heard(user_id, said, last_seen_at));
+        }
+    }
+
+    /// What is known of other nodes has changed in many places.
+    pub(crate) fn look_again(&self) {
+        let known: Vec<_> = self.table.lock().entries.keys().cloned().collect();
+        for user_id in known {
+            self.tell(&user_id.clone(), Heard(user_id, Said::default(), None));
+        }
+    }
+
+    /// What somebody who is on another node set last.
+    fn elsewhere(&self, user_id: &UserId) -> Option<Said> {
+        let cluster = self.cluster.get()?;
+        cluster.whereabouts.find(cluster.user_key(user_id))
+    }
+
+    /// An entry for somebody who had none, as others see them now.
+    fn add(&self, table: &mut Table, watched: UserId, watcher: Watcher) {
+        if !table.entries.contains_key(&watched)
+            && let Some(said) = self.elsewhere(&watched)
+        {
+            let entry = table.entries.entry(watched.clone()).or_default();
+            entry.online = true;
+            entry.take(said);
+        }
+        table.add(watched, watcher);
+    }
+
     /// Replaces what a socket watches of its own will.
     pub(crate) fn watch(
         &self,
@@ -160,7 +202,8 @@ impl PresenceTable {
         let session_id = outbox.session_id();
         table.end(session_id, |via| via.is_none());
         for (user_id, until) in watched {
-            table.add(
+            self.add(
+                &mut table,
                 user_id.clone(),
                 Watcher {
                     user_id: watcher.clone(),
@@ -188,7 +231,8 @@ impl PresenceTable {
         let session_id = outbox.session_id();
         table.end(session_id, |v| v == Some(via));
         for (user_id, until) in watched {
-            table.add(
+            self.add(
+                &mut table,
                 user_id.clone(),
                 Watcher {
                     user_id: watcher.clone(),
@@ -240,6 +284,13 @@ impl PresenceTable {
         }
     }
 
+    /// What somebody set, and when.
+    fn said(&self, user_id: &UserId) -> (Availability, Timestamp) {
+        let table = self.table.lock();
+        let entry = table.entries.get(user_id);
+        entry.map_or_else(Default::default, |entry| (entry.status, entry.status_at))
+    }
+
     fn shown_online(&self) -> Vec<UserId> {
         let table = self.table.lock();
         let online = table.entries.iter().filter(|(_, entry)| entry.online);
@@ -258,7 +309,14 @@ impl PresenceTable {
                 .into_iter()
                 .map(|user_id| match table.entries.get(&user_id) {
                     Some(entry) => entry.view(user_id),
-                    None => Entry::default().view(user_id),
+                    None => {
+                        let mut entry = Entry::default();
+                        if let Some(said) = self.elsewhere(&user_id) {
+                            entry.online = true;
+                            entry.take(said);
+                        }
+                        entry.view(user_id)
+                    }
                 })
                 .collect()
         };
@@ -312,6 +370,14 @@ impl PresenceTable {
 }
 
 impl Entry {
+    /// What they set last counts.
+    fn take(&mut self, said: Said) {
+        if said.at > self.status_at {
+            self.status = said.status;
+            self.status_at = said.at;
+        }
+    }
+
     /// Whether it says nothing that an absent entry would not.
     fn is_worthless(&self) -> bool {
         !self.online && self.watchers.is_empty() && self.status == Availability::Available
@@ -326,6 +392,11 @@ impl Entry {
         }
     }
 }
+
+/// Somebody may have come or gone on another node.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Heard(UserId, Said, Option<Timestamp>);
 
 /// Changes the presence of the users that belong to it.
 pub(crate) struct PresenceActor {
@@ -355,7 +426,8 @@ impl Supervised for PresenceActor {
         ctx.run_later(wait, |actor, _| {
             let now = actor.shared.clock.now();
             for user_id in actor.shared.presence.shown_online() {
-                if !actor.is_online(&user_id) {
+                if !actor.is_here(&user_id) {
+                    actor.tell_others(&user_id, Some(now));
                     actor.settle(&user_id, Some(now));
                 }
             }
@@ -368,19 +440,45 @@ impl Recover for PresenceActor {
 }
 
 impl PresenceActor {
-    fn is_online(&self, user_id: &UserId) -> bool {
+    /// Whether any socket of theirs is open on this node.
+    fn is_here(&self, user_id: &UserId) -> bool {
         self.shared
             .sessions
             .find(user_id)
             .is_some_and(|slot| slot.is_online())
     }
 
+    /// Tells the other nodes whether they are here, and what they set.
+    fn tell_others(&self, user_id: &UserId, last_seen_at: Option<Timestamp>) {
+        let Some(cluster) = &self.shared.cluster else {
+            return;
+        };
+        let (status, status_at) = self.shared.presence.said(user_id);
+        cluster.tell_presence(Here {
+            user_id: user_id.clone(),
+            is_here: self.is_here(user_id),
+            status,
+            status_at,
+            last_seen_at,
+        });
+    }
+
     /// Brings the entry in line with the open sockets.
     fn settle(&self, user_id: &UserId, last_seen_at: Option<Timestamp>) {
-        let online = self.is_online(user_id);
+        self.settle_with(user_id, Said::default(), last_seen_at);
+    }
+
+    /// The same, with what another node says that they set.
+    fn settle_with(&self, user_id: &UserId, said: Said, last_seen_at: Option<Timestamp>) {
+        let elsewhere = self.shared.presence.elsewhere(user_id);
+        let online = self.is_here(user_id) || elsewhere.is_some();
         let now = self.shared.clock.now();
         self.shared.presence.change(user_id, now, |entry| {
             entry.online = online;
+            entry.take(said);
+            if let Some(said) = elsewhere {
+                entry.take(said);
+            }
             if !online {
                 entry.last_seen_at = last_seen_at.or(entry.last_seen_at);
             }
@@ -392,9 +490,19 @@ impl Handler<Opened> for PresenceActor {
     type Result = ();
 
     fn handle(&mut self, Opened(user_id): Opened, _: &mut Self::Context) {
-        if self.is_online(&user_id) {
+        if self.is_here(&user_id) {
+            self.tell_others(&user_id, None);
             self.settle(&user_id, None);
         }
+    }
+}
+
+impl Handler<Heard> for PresenceActor {
+    type Result = ();
+
+    fn handle(&mut self, heard: Heard, _: &mut Self::Context) {
+        let Heard(user_id, said, last_seen_at) = heard;
+        self.settle_with(&user_id, said, last_seen_at);
     }
 }
 
@@ -412,7 +520,8 @@ impl Handler<Closed> for PresenceActor {
         });
         let wait = self.shared.clock.wait(OFFLINE_AFTER);
         ctx.run_later(wait, move |actor, _| {
-            if !actor.is_online(&user_id) {
+            if !actor.is_here(&user_id) {
+                actor.tell_others(&user_id, Some(at));
                 actor.settle(&user_id, Some(at));
             }
         });
@@ -424,8 +533,11 @@ impl Handler<SetStatus> for PresenceActor {
 
     fn handle(&mut self, SetStatus(user_id, status): SetStatus, _: &mut Self::Context) {
         let now = self.shared.clock.now();
-        self.shared
-            .presence
-            .change(&user_id, now, |entry| entry.status = status);
+        self.shared.presence.change(&user_id, now, |entry| {
+            entry.take(Said { status, at: now });
+            // Said twice within a millisecond, the second time counts.
+            entry.status = status;
+        });
+        self.tell_others(&user_id, None);
     }
 }

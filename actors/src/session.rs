@@ -144,7 +144,7 @@ impl SessionActor {
                     user_id: identity.user_id,
                     name: identity.name,
                     roles: identity.roles,
-                    origin: Some(own_outbox.clone()),
+                    origin: Some(own_outbox.clone().into()),
                 },
                 email: identity.email,
                 outbox: own_outbox,

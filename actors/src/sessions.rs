@@ -8,10 +8,14 @@ use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
 };
 
-use crate::outbox::{Outbox, SharedEvent};
+use crate::{
+    cluster::Cluster,
+    outbox::{Outbox, SharedEvent},
+    ports::bus::UserKey,
+};
 
 const SHARDS: usize = 32;
 
@@ -19,6 +23,8 @@ const SHARDS: usize = 32;
 #[derive(Debug)]
 pub struct UserSlot {
     user_id: UserId,
+    /// What stands for them in what nodes share, once it was asked for.
+    key: OnceLock<UserKey>,
     outboxes: Mutex<Vec<Arc<Outbox>>>,
 }
 
@@ -27,6 +33,11 @@ impl UserSlot {
     #[must_use]
     pub fn user_id(&self) -> &UserId {
         &self.user_id
+    }
+
+    /// What stands for them in what nodes share.
+    pub(crate) fn key(&self, cluster: &Cluster) -> UserKey {
+        *self.key.get_or_init(|| cluster.user_key(&self.user_id))
     }
 
     /// Whether any socket is open.
@@ -47,14 +58,14 @@ impl UserSlot {
     pub fn event(
         &self,
         event: &Arc<SharedEvent>,
-        origin: Option<&Arc<Outbox>>,
+        origin: Option<SessionId>,
         to: impl Fn(&Outbox) -> bool,
     ) -> u64 {
         self.each(|outbox| {
             if !to(outbox) {
                 return;
             }
-            let is_origin = origin.is_some_and(|origin| Arc::ptr_eq(origin, outbox));
+            let is_origin = origin == Some(outbox.session_id());
             if is_origin && !outbox.hears_itself() {
                 if let (Some(conversation_id), Some(seq)) =
                     (event.frame().conversation_id, event.frame().seq)
@@ -98,6 +109,7 @@ impl Sessions {
         }
         let slot = Arc::new(UserSlot {
             user_id: user_id.clone(),
+            key: OnceLock::new(),
             outboxes: Mutex::default(),
         });
         shard.insert(user_id.clone(), slot.clone());
@@ -157,6 +169,18 @@ impl Sessions {
         {
             shard.remove(user_id);
         }
+    }
+
+    /// Everybody who has a socket open.
+    #[must_use]
+    pub fn online(&self) -> Vec<UserId> {
+        let mut online = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            let there = shard.values().filter(|slot| slot.is_online());
+            online.extend(there.map(|slot| slot.user_id.clone()));
+        }
+        online
     }
 
     /// Every open socket.

@@ -35,6 +35,9 @@ struct Server {
 
 fn start(dice: &Dice, disk: &Arc<Disk>, lies: bool) -> (Arc<Liar>, Arc<Node>) {
     let liar = Liar::new(disk);
+    if dice.one_in(2) {
+        liar.be_alone();
+    }
     let mut config = config();
     config.arbiters = 1 + dice.roll(2) as usize;
     config.passivate_after = Duration::from_millis([1, 3, 60_000][dice.roll(3) as usize]);

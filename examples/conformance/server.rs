@@ -59,7 +59,7 @@ pub(crate) enum Mode {
 }
 
 /// How long clients may take.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timings {
     /// How often they are pinged.
     pub(crate) ping_interval: Duration,
@@ -70,6 +70,13 @@ pub(crate) struct Timings {
 }
 
 impl Timings {
+    /// The product's.
+    pub(crate) const DEFAULT: Self = Self {
+        ping_interval: Duration::from_secs(25),
+        ping_timeout: Duration::from_secs(20),
+        connect_timeout: Duration::from_secs(10),
+    };
+
     /// What the suites expect.
     pub(crate) const OF_SUITES: Self = Self {
         ping_interval: Duration::from_millis(300),
@@ -81,6 +88,16 @@ impl Timings {
 /// Two workers, so that requests of one session meet on different ones, and no port in particular
 /// when it is 0.
 pub(crate) fn build(mode: Mode, timings: Timings, port: u16) -> io::Result<Server> {
+    build_with(mode, timings, port, |_| {})
+}
+
+/// The same, with something done to the edge before it serves.
+pub(crate) fn build_with(
+    mode: Mode,
+    timings: Timings,
+    port: u16,
+    change: impl FnOnce(&EngineEdge),
+) -> io::Result<Server> {
     // All clients of a suite come from one address.
     let admission = Admission::with(CONNECTIONS_MAX, CONNECTIONS_MAX);
     let engine = match mode {
@@ -88,6 +105,9 @@ pub(crate) fn build(mode: Mode, timings: Timings, port: u16) -> io::Result<Serve
         Mode::EngineOnly => Some(engine_only(timings, &admission)),
         Mode::WsEcho => None,
     };
+    if let Some(engine) = &engine {
+        change(engine);
+    }
     let node = Node::start(
         NodeConfig {
             arbiters: 1,
@@ -116,7 +136,7 @@ pub(crate) fn build(mode: Mode, timings: Timings, port: u16) -> io::Result<Serve
         allowed_origins: Vec::new(),
         admission,
         node,
-        redeem_ticket: Arc::new(|_| None),
+        redeem_ticket: Arc::new(|_| None.into()),
         routes: Arc::new(move |routes| {
             if let Some(engine) = &engine {
                 engine.routes(routes);

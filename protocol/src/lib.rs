@@ -1,7 +1,8 @@
 //! What travels between Bedside and its clients.
 //!
 //! No I/O, no async, no actors. Read [`codec`] for how a frame looks, [`command`] for what may
-//! be asked, [`event`] for what is told, [`error`] and [`close`] for what goes wrong, and
+//! be asked, [`event`] for what is told, [`error`] and [`close`] for what goes wrong, [`envelope`]
+//! for what nodes of a cluster send to each other, and
 //! [`limits`] for every bound. `docs/PROTOCOL.md` is the same for people who write clients.
 #![deny(missing_docs)]
 
@@ -10,11 +11,13 @@ pub mod codec;
 pub mod command;
 pub mod consultation;
 pub mod conversation;
+pub mod envelope;
 pub mod error;
 pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod node;
 pub mod notification;
 pub mod people;
 mod quiet;

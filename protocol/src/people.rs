@@ -194,6 +194,11 @@ pub enum Availability {
     Away,
 }
 
+impl Availability {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Available, Self::Busy, Self::Away];
+}
+
 /// Whether someone is here. Server-made; sent only to people who share a conversation.
 ///
 /// JSON: `{"user_id":"d1","online":false,"status":"available","last_seen_at":"..."}`.

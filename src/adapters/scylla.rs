@@ -11,18 +11,31 @@
 //! the log) and `settle.rs` (how a log is taken over) first.
 
 mod consultations;
+mod conversation;
 mod cql;
 mod create;
+mod entry;
+mod filing;
+mod listing;
+mod load;
+mod log;
+mod lookups;
+mod marks;
+mod memory;
 mod migrate;
 mod notifications;
 mod numbered;
 mod open;
 mod people;
 mod policy;
+mod settle;
+mod shared;
 mod stats;
 mod store;
+mod target;
 mod tls;
 mod values;
+mod writer;
 
 pub use self::{
     migrate::{MigrateError, Migrated, VERSION, migrate},
@@ -39,10 +52,18 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::runtime::{Handle, Runtime};
 
-use self::{cql::Cql, cql::Query, stats::Counters, values::odd};
+use self::{
+    cql::{Cql, Query},
+    memory::{ActiveDays, Ends, Keys, Members},
+    shared::Readings,
+    stats::Counters,
+    values::odd,
+    writer::Lanes,
+};
 
 const META_TEXT: &str = "SELECT value FROM store_meta WHERE key = ?";
 const META: Query = Query::read(META_TEXT);
@@ -58,7 +79,6 @@ pub struct CqlStore {
     /// The driver's tasks and the store's own live here, not on the threads of those who ask,
     /// which come and go.
     runtime: Mutex<Option<Runtime>>,
-    handle: Handle,
 }
 
 /// What all tasks of a store share.
@@ -66,6 +86,15 @@ struct Core {
     epoch: String,
     cql: Cql,
     counters: Arc<Counters>,
+    /// How long notifications are kept.
+    retention: Duration,
+    lanes: Lanes,
+    ends: Ends,
+    keys: Keys,
+    members: Members,
+    active: ActiveDays,
+    readings: Readings,
+    handle: Handle,
     sinks: OnceLock<Vec<Arc<dyn AppendSink>>>,
     closed: AtomicBool,
 }
@@ -151,9 +180,25 @@ impl CqlStore {
         if self.core.closed.load(Ordering::Acquire) {
             return Err(closed());
         }
-        let task = self.handle.spawn(act(self.core.clone()));
+        let task = self.core.handle.spawn(act(self.core.clone()));
         // A task ends without an answer when the store is closed under it.
         task.await.unwrap_or_else(|_| Err(closed()))
+    }
+}
+
+impl CqlStore {
+    /// Lets what is waiting be written, and ends.
+    async fn shut(&self) {
+        let core = self.core.clone();
+        let closing = self
+            .core
+            .handle
+            .spawn(async move { writer::close(&core).await });
+        let _ = closing.await;
+        self.core.closed.store(true, Ordering::Release);
+        if let Some(runtime) = self.runtime.lock().take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

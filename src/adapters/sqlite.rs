@@ -37,8 +37,7 @@ mod writes;
 
 pub use self::{checkpoint::COMMIT_BUCKETS, open::OpenError};
 
-use bedside_actors::ports::store::{Appended, StoreError, StoreResult};
-use bedside_protocol::ConversationId;
+use bedside_actors::ports::store::{Append, Appended, StoreError, StoreResult};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::{
@@ -308,7 +307,7 @@ impl WriterParts {
         // Ordinarily nothing. Whoever waits for other work hears it when that is dropped.
         for work in self.queue.abandon() {
             if let Work::Append { lane, append } = work {
-                refuse(&self.sinks, lane, append.conversation_id, append.seq);
+                refuse(&self.sinks, lane, too_late(&append));
             }
         }
         // It ends with the writer, which asked it. A copy that it is still making would keep the
@@ -322,14 +321,19 @@ impl WriterParts {
 }
 
 /// Answers an append that the writer will never see.
-fn refuse(sinks: &Sinks, lane: usize, conversation_id: ConversationId, seq: u64) {
+fn refuse(sinks: &Sinks, lane: usize, refused: Appended) {
     if let Some(sink) = sinks.get().and_then(|sinks| sinks.get(lane)) {
-        let result = Err(fault::closed());
-        sink.appended(vec![Appended {
-            conversation_id,
-            seq,
-            result,
-        }]);
+        sink.appended(vec![refused]);
+    }
+}
+
+/// The answer to an append that comes too late.
+fn too_late(append: &Append) -> Appended {
+    Appended {
+        conversation_id: append.conversation_id,
+        seq: append.seq,
+        attempt: append.attempt,
+        result: Err(fault::closed()),
     }
 }
 

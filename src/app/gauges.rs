@@ -5,7 +5,10 @@ use bedside_actors::counters::{COUNTERS, LATENCY_BUCKETS_S};
 use std::sync::Arc;
 
 #[cfg(feature = "cluster")]
-use crate::adapters::scylla::CqlStore;
+use crate::adapters::{
+    redis::{BridgeStats, Kind, RedisBus, Refusal},
+    scylla::CqlStore,
+};
 use crate::{
     adapters::sqlite::{COMMIT_BUCKETS, SqliteStore},
     metrics::Metrics,
@@ -30,6 +33,9 @@ pub(super) fn register(metrics: &Metrics) {
         "bedside_actor_crash_loops_total", "Actors given up on after too many panics.", actor_crash_loops;
         "bedside_conversations_activated_total", "Conversation actors started.", conversations_activated;
         "bedside_conversations_passivated_total", "Conversation actors that ended because they were idle.", conversations_passivated;
+        "bedside_bridge_gaps_total", "Times that something from another node was missing, and was read from the store.", bridge_gaps;
+        "bedside_asks_passed_on_total", "Commands passed on to the node that their conversation is placed on.", asks_passed_on;
+        "bedside_asks_taken_back_total", "Passed-on commands that were not answered in time and done here, or refused.", asks_taken_back;
         "bedside_holes_filled_total", "Holes in what a socket was shown, filled from the store.", holes_filled;
         "bedside_append_failures_total", "Appends that the store refused or could not do.", append_failures;
     }
@@ -112,5 +118,72 @@ pub(super) fn register_ring(metrics: &Metrics, store: &Arc<CqlStore>) {
         "bedside_cql_conflicts_total", "Appends refused because another one had their place.", conflicts;
         "bedside_cql_refiled_total", "Entries whose filing was finished by another one.", refiled;
         "bedside_cql_coalesced_reads_total", "Readers of a log that shared another one's read.", coalesced_reads;
+    }
+}
+
+/// Shows what the bridge to the other nodes counts.
+#[cfg(feature = "cluster")]
+pub(super) fn register_bridge(metrics: &Metrics, bus: &Arc<RedisBus>) {
+    let bus = Arc::downgrade(bus);
+    let stats = move || bus.upgrade().map(|bus| bus.stats()).unwrap_or_default();
+    let gauge = |name: &str, help: &str, value: fn(&BridgeStats) -> f64| {
+        let stats = stats.clone();
+        metrics.register_gauge_fn(name, help, move || value(&stats()));
+    };
+    gauge(
+        "bedside_bridge_up",
+        "Whether the other nodes can be reached.",
+        |s| f64::from(u8::from(s.up)),
+    );
+    gauge(
+        "bedside_bridge_waiting",
+        "Messages that wait for the bridge.",
+        |s| s.waiting as f64,
+    );
+    gauge(
+        "bedside_bridge_ping_seconds",
+        "The last round trip to Redis.",
+        |s| s.ping_us as f64 / 1e6,
+    );
+    macro_rules! counters {
+        ($($name:literal, $help:literal, $field:ident;)*) => {$(
+            let read = stats.clone();
+            metrics.register_counter_fn($name, $help, move || read().$field);
+        )*};
+    }
+    counters! {
+        "bedside_bridge_published_total", "Messages to other nodes that Redis took.", published;
+        "bedside_bridge_published_bytes_total", "Bytes of them.", published_bytes;
+        "bedside_bridge_received_total", "Messages taken from other nodes.", received;
+        "bedside_bridge_received_bytes_total", "Bytes of them.", received_bytes;
+        "bedside_bridge_undelivered_total", "Messages that no node was there to take.", undelivered;
+        "bedside_bridge_dropped_total", "Messages that waited when the connection was lost.", dropped;
+        "bedside_bridge_publish_down_total", "Messages not taken because there was no connection.", refused_down;
+        "bedside_bridge_publish_full_total", "Messages not taken because too many waited.", refused_full;
+        "bedside_bridge_publish_misuse_total", "Messages not taken because of a bug.", refused_misuse;
+        "bedside_bridge_losses_total", "How often the connection to Redis was lost.", losses;
+        "bedside_bridge_connect_failures_total", "How often connecting to Redis failed.", connect_failures;
+        "bedside_bridge_presence_unreadable_total", "Presence of other nodes that did not open.", presence_unreadable;
+    }
+    for (at, why) in Refusal::ALL.into_iter().enumerate() {
+        let name = format!("bedside_bridge_refused_{}_total", why.name());
+        let help = "Messages from other nodes that were not taken, for the reason in the name.";
+        let read = stats.clone();
+        metrics.register_counter_fn(&name, help, move || read().refused[at]);
+    }
+    for (at, kind) in Kind::ALL.into_iter().enumerate() {
+        let name = kind.name();
+        let read = stats.clone();
+        metrics.register_counter_fn(
+            &format!("bedside_bridge_{name}_commands_total"),
+            "Commands sent to Redis, for what the name says.",
+            move || read().commands[at],
+        );
+        let read = stats.clone();
+        metrics.register_counter_fn(
+            &format!("bedside_bridge_{name}_command_bytes_total"),
+            "Bytes of them.",
+            move || read().command_bytes[at],
+        );
     }
 }

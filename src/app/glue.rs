@@ -5,8 +5,9 @@ use bedside_actors::ports::identity::{Identities, SessionIdentity};
 use bedside_protocol::{CommandError, Timestamp, limits};
 use std::{sync::Arc, time::Duration};
 
+use super::peers::TicketOffice;
 use crate::{
-    auth::{Identity, Tickets, Verifier},
+    auth::{Identity, Verifier},
     config::MetricsConfig,
     demo::is_proxy_header,
     http::{HttpMetrics, IssueTicket, IssuedTicket, TokenScopes},
@@ -32,7 +33,7 @@ impl TokenScopes for Tokens {
 }
 
 /// Makes tickets for whoever a request's token speaks for.
-pub(super) fn issue_tickets(tickets: Arc<Tickets>) -> Arc<IssueTicket> {
+pub(super) fn issue_tickets(tickets: Arc<TicketOffice>) -> Arc<IssueTicket> {
     Arc::new(move |session| {
         let now = Timestamp::now();
         let identity = Identity {
@@ -47,7 +48,7 @@ pub(super) fn issue_tickets(tickets: Arc<Tickets>) -> Arc<IssueTicket> {
         };
         let ttl_ms = i64::try_from(limits::TICKET_TTL_MS).unwrap_or(0);
         Ok(IssuedTicket {
-            ticket: tickets.issue(identity, now)?,
+            ticket: tickets.name(tickets.own().issue(identity, now)?),
             expires_at: now.plus_millis(ttl_ms),
         })
     })

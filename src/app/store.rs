@@ -166,6 +166,7 @@ mod ring {
             datacenter: scylla.datacenter.clone(),
             credentials: credentials.map(|(user, pw)| (user.clone(), pw.expose().to_owned())),
             tls,
+            notification_retention: config.notifications.retention,
             ..Options::new(scylla.nodes.clone(), &scylla.keyspace)
         })
     }

@@ -1,5 +1,6 @@
 //! Texts to values. Each parser answers with what it expected when it cannot.
 
+use bedside_protocol::NodeId;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
@@ -127,6 +128,51 @@ pub(super) fn password(text: &str) -> Parsed<Secret> {
 
 pub(super) fn replication(text: &str) -> Parsed<u8> {
     number(text, 1..=9).ok_or("a number from 1 to 9")
+}
+
+/// `redis://` or, with TLS, `rediss://`. What else is wrong with it is said when it is opened.
+pub(super) fn redis_url(text: &str) -> Parsed<Secret> {
+    let rest = text
+        .strip_prefix("redis://")
+        .or_else(|| text.strip_prefix("rediss://"));
+    let is_good = |rest: &str| !rest.is_empty() && !rest.contains(char::is_whitespace);
+    if !rest.is_some_and(is_good) {
+        return Err("redis:// or rediss:// and a host, such as redis://:password@redis:6379/0");
+    }
+    Ok(Secret::new(text))
+}
+
+pub(super) fn host_name(text: &str) -> Parsed<String> {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':');
+    if text.len() > 253 || !text.chars().all(is_good) {
+        return Err("the name or IP address of a host, without a port");
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn port_of_server(text: &str) -> Parsed<u16> {
+    number(text, 1..=u16::MAX).ok_or("a port from 1 to 65535")
+}
+
+pub(super) fn redis_db(text: &str) -> Parsed<u16> {
+    number(text, 0..=u16::MAX).ok_or("a number from 0 to 65535")
+}
+
+pub(super) fn node_id(text: &str) -> Parsed<NodeId> {
+    NodeId::new(text).map_err(|_| "1 to 63 of a-z, 0-9 and -")
+}
+
+/// It becomes part of the names of channels and keys.
+pub(super) fn cluster_name(text: &str) -> Parsed<String> {
+    node_id(text).map(|name| name.to_string())
+}
+
+/// A secret that nodes derive their keys from.
+pub(super) fn cluster_key(text: &str) -> Parsed<Secret> {
+    if text.len() < 32 || text.trim() != text {
+        return Err("at least 32 bytes without white space at either end");
+    }
+    Ok(Secret::new(text))
 }
 
 /// A name that a token's claim must equal, byte by byte.

@@ -74,6 +74,31 @@ variables! {
         /// How many servers keep each row of a keyspace that `bedside migrate` makes, 1..=9.
         SCYLLA_REPLICATION = "3";
     }
+    "cluster" {
+        /// The Redis that connects the nodes of a cluster, `redis://` or `rediss://`. With it, or
+        /// with `REDIS_HOST`, this server is one of a cluster.
+        REDIS_URL: secret;
+        /// The same without a URL: its host.
+        REDIS_HOST;
+        /// Its port, 1..=65535.
+        REDIS_PORT = "6379";
+        /// Its password.
+        REDIS_PASSWORD: secret;
+        /// The number of its database.
+        REDIS_DB = "0";
+        /// A PEM file with the authorities that sign its certificate.
+        REDIS_TLS_CA;
+        /// What seals and opens what nodes send to each other, at least 32 bytes.
+        BEDSIDE_CLUSTER_KEY: secret;
+        /// What opens too, while one key takes over from another.
+        BEDSIDE_CLUSTER_KEY_OLD: secret;
+        /// What keys the hashes that stand for people in Redis. Without it `BEDSIDE_CLUSTER_KEY`.
+        BEDSIDE_CLUSTER_USER_KEY: secret;
+        /// This node's name, 1 to 63 of a-z, 0-9 and `-`. Without it the host's.
+        BEDSIDE_NODE_ID;
+        /// The cluster's name, of the same characters.
+        BEDSIDE_CLUSTER_NAME = "bedside";
+    }
     "auth" {
         /// The HS256 key, at least 32 bytes. Without it the server runs in demo mode.
         JWT_SECRET: secret;
@@ -136,11 +161,6 @@ pub const BEDSIDE_CONFIG: &str = "BEDSIDE_CONFIG";
 /// Names that deployments set for features that this version does not have. Setting one is no
 /// fault, but it is said at start, so that nobody believes that it works.
 pub const NOT_USED: &[&str] = &[
-    "REDIS_URL",
-    "REDIS_HOST",
-    "REDIS_PORT",
-    "REDIS_PASSWORD",
-    "REDIS_DB",
     "AGORA_APP_ID",
     "AGORA_APP_CERTIFICATE",
     "AWS_REGION",

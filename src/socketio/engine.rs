@@ -9,6 +9,7 @@
 //!   socket       ... a WebSocket: a dialect of the socket driver
 //!   polling      ... requests over HTTP: a local task, found through the registry
 //! http, upgrade  where requests come in
+//! far            ... and where they go when another node has their session
 //! speaker        what is carried (the seam)
 //! ```
 //!
@@ -17,6 +18,7 @@
 //! share; when a WebSocket takes it, it moves to that socket's task with all that waits.
 
 mod config;
+mod far;
 mod fault;
 mod heartbeat;
 mod http;
@@ -38,16 +40,18 @@ use actix_web::{HttpRequest, http::header::HeaderMap, web};
 use bedside_protocol::CloseCode;
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use self::{
+    far::{Far, There},
     metrics::SessionMetrics,
     registry::Registry,
     speaker::{Speaker, Speaks},
 };
 use super::application::Handshake;
 use crate::{
+    peer_calls::Peers,
     server::client_address,
     ws::{
         Refusal,
@@ -91,6 +95,8 @@ struct Engine {
     socket_metrics: Arc<dyn SocketMetrics>,
     metrics: Arc<dyn SessionMetrics>,
     registry: Arc<Registry>,
+    /// The other nodes' sessions, if there are other nodes.
+    far: OnceLock<Arc<Far>>,
 }
 
 impl EngineEdge {
@@ -106,11 +112,24 @@ impl EngineEdge {
             proxies: parts.proxies,
             socket_metrics: parts.socket_metrics,
             metrics: parts.metrics,
+            far: OnceLock::new(),
         }))
+    }
+
+    /// Makes it one of several that share their clients: ids of sessions name this node from now
+    /// on, and requests about sessions of others are passed on. To be called once, before it
+    /// serves.
+    pub fn join(&self, peers: Arc<dyn Peers>) {
+        let sockets_max = self.0.admission.connections_max();
+        let far = Far::new(peers, &self.0.config, sockets_max);
+        self.0.far.get_or_init(|| Arc::new(far));
     }
 
     /// Adds long polling to an `App`. CORS is up to the `App`'s middleware.
     pub fn routes(&self, routes: &mut web::ServiceConfig) {
+        if let Some(far) = self.0.far.get() {
+            far.serve_here();
+        }
         let path = self.0.config.path.as_str();
         for path in [path.to_owned(), format!("{path}/")] {
             let engine = Arc::clone(&self.0);
@@ -142,7 +161,13 @@ impl Engine {
             tracing::error!(%error, "no randomness for a session's id");
             Refusal::new(503, "the server cannot make sessions now")
         })?;
-        Ok(format!("{}{random}", self.config.sid_prefix))
+        let id = format!("{}{random}", self.config.sid_prefix);
+        Ok(self.far.get().map_or(id.clone(), |far| far.name(&id)))
+    }
+
+    /// The node that has this session, when it is another one.
+    fn there(&self, sid: &str) -> Option<There> {
+        self.far.get()?.there(sid)
     }
 
     fn address_of(&self, headers: &HeaderMap, peer: Option<SocketAddr>) -> IpAddr {

@@ -20,6 +20,7 @@ pub struct Admission {
     unauthenticated_max: usize,
     open: AtomicUsize,
     draining: AtomicBool,
+    drains: Notify,
     emptied: Notify,
     unauthenticated: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -48,6 +49,7 @@ impl Admission {
             unauthenticated_max,
             open: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            drains: Notify::new(),
             emptied: Notify::new(),
             unauthenticated: Mutex::default(),
         })
@@ -100,6 +102,18 @@ impl Admission {
     /// Lets nobody in any more.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+        self.drains.notify_waiters();
+    }
+
+    /// Waits until the server is about to stop.
+    pub async fn drained(&self) {
+        loop {
+            let drains = self.drains.notified();
+            if self.is_draining() {
+                return;
+            }
+            drains.await;
+        }
     }
 
     /// Whether the server is about to stop.

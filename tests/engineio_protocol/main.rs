@@ -15,3 +15,5 @@ mod payloads;
 mod polls;
 mod raw;
 mod upgrade;
+
+use support::under_test::start;

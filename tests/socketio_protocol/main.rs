@@ -14,3 +14,5 @@ mod many;
 mod msgpack;
 mod namespaces;
 mod paths;
+
+use support::under_test::start;

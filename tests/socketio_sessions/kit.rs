@@ -223,7 +223,7 @@ pub(crate) fn config() -> Config {
 }
 
 pub(crate) struct Server {
-    edge: EngineEdge,
+    pub(crate) edge: EngineEdge,
     sessions: Sessions,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counts: Counts,
@@ -266,6 +266,11 @@ impl Server {
 
     pub(crate) fn with(config: Config, admission: Arc<Admission>) -> Self {
         tokio::time::pause();
+        Self::beside(config, admission)
+    }
+
+    /// One more, where time stands still already.
+    pub(crate) fn beside(config: Config, admission: Arc<Admission>) -> Self {
         let (sessions, counts) = (Sessions::default(), Counts::default());
         let edge = EngineEdge::new(Parts {
             config,

@@ -7,9 +7,8 @@
 use std::{
     net::SocketAddr,
     sync::{
-        OnceLock,
+        Once, OnceLock,
         atomic::{AtomicUsize, Ordering},
-        mpsc,
     },
     thread,
     time::Duration,
@@ -22,7 +21,11 @@ mod engine_echo;
 #[path = "../../examples/conformance/served.rs"]
 mod served;
 #[path = "../../examples/conformance/server.rs"]
-mod server;
+pub(crate) mod server;
+#[path = "../../examples/conformance/two_nodes.rs"]
+pub(crate) mod two_nodes;
+#[path = "../../examples/conformance/wires.rs"]
+pub(crate) mod wires;
 #[path = "../../examples/conformance/ws_echo.rs"]
 mod ws_echo;
 
@@ -40,7 +43,7 @@ pub(crate) const MAX_PAYLOAD: usize = 1_000_000;
 
 /// The timings of most tests: the suites' ping interval, but time enough for a client on a busy
 /// machine. What happens when that time is over is tested with the suites' own.
-const CALM: Timings = Timings {
+pub(crate) const CALM: Timings = Timings {
     ping_timeout: Duration::from_secs(3),
     connect_timeout: Duration::from_secs(10),
     ..Timings::OF_SUITES
@@ -116,18 +119,13 @@ fn elsewhere(variable: &str) -> Option<SocketAddr> {
 fn here(started: &OnceLock<SocketAddr>, mode: Mode, timings: Timings) -> SocketAddr {
     *started.get_or_init(|| {
         count_panics();
-        let (sender, address) = mpsc::channel();
-        let serve = move || {
-            actix_rt::System::new().block_on(async {
-                let server = server::build(mode, timings, 0).expect("a free port");
-                sender.send(server.address()).expect("a test that waits");
-                server.run().await.expect("a server that runs");
-            });
-        };
-        let thread = thread::Builder::new().name(SERVER_THREAD.to_owned());
-        thread.spawn(serve).expect("a thread");
-        address.recv().expect("a server that starts")
+        crate::start(mode, timings)
     })
+}
+
+/// Starts one server.
+pub(crate) fn start(mode: Mode, timings: Timings) -> SocketAddr {
+    two_nodes::run(move || server::build(mode, timings, 0)).expect("a free port")
 }
 
 const SERVER_THREAD: &str = "server";
@@ -135,6 +133,11 @@ static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 /// The tests' own panics do not count: their threads are named after them.
 fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(count_from_now_on);
+}
+
+fn count_from_now_on() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let name = thread::current().name().unwrap_or_default().to_owned();

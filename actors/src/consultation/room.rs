@@ -12,6 +12,8 @@ pub(super) struct Room {
     sockets: Vec<Socket>,
     /// Whom the others have been told of.
     told: Vec<UserId>,
+    /// Whom the other nodes have been told of: those with a socket here.
+    told_elsewhere: Vec<UserId>,
 }
 
 struct Socket {
@@ -70,9 +72,22 @@ impl Room {
         gone.map(|socket| socket.outbox.session_id()).collect()
     }
 
-    /// What those in the room have not been told yet; from now on they have.
-    pub(super) fn settle(&mut self) -> Vec<Moved> {
+    /// What other nodes have not been told yet of who is in it here; from now on they have.
+    pub(super) fn settle_elsewhere(&mut self) -> Vec<(UserId, bool)> {
         let people = self.people();
+        let went = missing(&self.told_elsewhere, &people);
+        let came = missing(&people, &self.told_elsewhere);
+        self.told_elsewhere = people;
+        let went = went.into_iter().map(|user_id| (user_id, false));
+        went.chain(came.into_iter().map(|user_id| (user_id, true)))
+            .collect()
+    }
+
+    /// What those in the room have not been told yet; from now on they have. `elsewhere` are
+    /// those who are in it on other nodes.
+    pub(super) fn settle(&mut self, elsewhere: Vec<UserId>) -> Vec<Moved> {
+        let mut people = self.people();
+        people.extend(missing(&elsewhere, &people));
         let (came, went) = (missing(&people, &self.told), missing(&self.told, &people));
         let went = went.into_iter().map(|user_id| (user_id, false));
         let came = came.into_iter().map(|user_id| (user_id, true));
@@ -126,7 +141,7 @@ mod tests {
 
     /// What was told: who, came or went, and to how many sockets.
     fn told(room: &mut Room) -> Vec<(String, bool, usize)> {
-        let moves = room.settle().into_iter();
+        let moves = room.settle(Vec::new()).into_iter();
         moves
             .map(|m| (m.user_id.to_string(), m.is_in, m.to.len()))
             .collect()
@@ -171,6 +186,33 @@ mod tests {
         let expected = [("d".to_owned(), false, 0), ("p".to_owned(), true, 0)];
         assert_eq!(told(&mut room), expected);
         assert_eq!(room.told(), [user("p")]);
+    }
+
+    #[test]
+    fn who_is_there_elsewhere_is_in_it_as_well() {
+        let mut room = Room::default();
+        let at = |room: &mut Room, elsewhere: &[&str]| {
+            let moves = room.settle(elsewhere.iter().map(|id| user(id)).collect());
+            let moves = moves.into_iter();
+            moves
+                .map(|m| (m.user_id.to_string(), m.is_in, m.to.len()))
+                .collect::<Vec<_>>()
+        };
+        room.enter(user("d"), socket()).expect("room");
+        at(&mut room, &[]);
+        assert_eq!(at(&mut room, &["p"]), [("p".to_owned(), true, 1)]);
+        // On two nodes, and then on one: nobody came or went.
+        room.enter(user("p"), socket()).expect("room");
+        assert_eq!(at(&mut room, &["p"]), []);
+        assert_eq!(at(&mut room, &[]), []);
+        assert_eq!(
+            room.settle_elsewhere(),
+            [(user("d"), true), (user("p"), true)]
+        );
+        room.take_out(&Who::User(user("p")));
+        assert_eq!(room.settle_elsewhere(), [(user("p"), false)]);
+        assert_eq!(at(&mut room, &["p"]), []);
+        assert_eq!(at(&mut room, &[]), [("p".to_owned(), false, 1)]);
     }
 
     #[test]

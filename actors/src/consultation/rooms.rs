@@ -2,7 +2,9 @@
 //! that a room survives its actor.
 
 use actix::Addr;
-use bedside_protocol::{CommandError, ConsultationId, ConversationId, SessionId, UserId, limits};
+use bedside_protocol::{
+    CommandError, ConsultationId, ConversationId, SessionId, UserId, limits, node::RoomMove,
+};
 use parking_lot::Mutex;
 use std::{
     collections::{HashMap, hash_map},
@@ -14,7 +16,9 @@ use super::{
     ConsultationActor, Go, Join, Settle, Who,
     room::{Moved, Room},
 };
-use crate::{directory::CRASH_COOL_DOWN, node::Shared, outbox::Outbox, supervision};
+use crate::{
+    cluster::Cluster, directory::CRASH_COOL_DOWN, node::Shared, outbox::Outbox, supervision,
+};
 
 /// The mailbox's bound; never met, because all that goes into it is sent with
 /// [`supervision::deliver`]. Those who send are bounded themselves: each message stands for a
@@ -52,6 +56,8 @@ struct Live {
 
 /// What is to be told in a room.
 pub(super) struct Settled {
+    /// Who came or went on this node.
+    pub(super) own_moves: Vec<(UserId, bool)>,
     pub(super) moves: Vec<Moved>,
     /// Who is in it, as told.
     pub(super) people: Vec<UserId>,
@@ -126,6 +132,41 @@ impl Rooms {
         entry.map_or_else(Vec::new, |entry| entry.room.people())
     }
 
+    /// Who is in a room on other nodes has changed.
+    pub(crate) fn look_again(&self, id: ConsultationId) {
+        self.table.lock().nudge(id);
+    }
+
+    /// Takes somebody out of the room of a conversation that they are not in any more.
+    pub(crate) fn expel_from(&self, conversation_id: ConversationId, user_id: &UserId) {
+        let rooms: Vec<_> = {
+            let table = self.table.lock();
+            let rooms = table.rooms.iter();
+            rooms
+                .filter(|(_, entry)| entry.conversation_id == conversation_id)
+                .map(|(id, _)| *id)
+                .collect()
+        };
+        for id in rooms {
+            self.expel(id, user_id);
+        }
+    }
+
+    /// Everybody in all rooms of this node, as other nodes are told.
+    pub(crate) fn all_here(&self) -> Vec<RoomMove> {
+        let table = self.table.lock();
+        let rooms = table.rooms.iter();
+        let all = rooms.flat_map(|(id, entry)| {
+            let people = entry.room.people().into_iter();
+            people.map(|user_id| RoomMove {
+                consultation_id: *id,
+                user_id,
+                is_in: true,
+            })
+        });
+        all.collect()
+    }
+
     /// A join has reached the room's actor: whether it may come in.
     pub(super) fn enter(
         &self,
@@ -142,7 +183,12 @@ impl Rooms {
 
     /// What the room's actor is to tell. When nobody is left the room is given up, and with it
     /// the actor's place.
-    pub(super) fn settle(&self, id: ConsultationId, generation: u64) -> Settled {
+    pub(super) fn settle(
+        &self,
+        id: ConsultationId,
+        generation: u64,
+        cluster: Option<&Cluster>,
+    ) -> Settled {
         let mut table = self.table.lock();
         let hash_map::Entry::Occupied(mut entry) = table.rooms.entry(id) else {
             return Settled::nothing();
@@ -152,12 +198,15 @@ impl Rooms {
             return Settled::nothing();
         };
         let is_over = room.is_empty() && live.joining == 0;
-        let moves = room.settle();
+        let own_moves = room.settle_elsewhere();
+        let elsewhere = cluster.map_or_else(Vec::new, |cluster| cluster.elsewhere.people(id));
+        let moves = room.settle(elsewhere);
         let people = room.told().to_vec();
         if is_over {
             entry.remove();
         }
         Settled {
+            own_moves,
             moves,
             people,
             is_over,
@@ -202,6 +251,7 @@ impl Settled {
     /// For an actor whose room is not its own any more.
     const fn nothing() -> Self {
         Self {
+            own_moves: Vec::new(),
             moves: Vec::new(),
             people: Vec::new(),
             is_over: true,

@@ -1,24 +1,27 @@
 //! From a command to what the conversation does about it.
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use actix::{AsyncContext, Context, WrapFuture};
 use bedside_protocol::{
     Command, CommandError, Event, EventFrame, Message, MessageSend, Reply,
     command::{ConversationSet, MemberAdd, MemberRemove},
     event::{Change, ConversationChanged},
     limits,
+    node::{Audience, Subscription},
     reply::{Empty, Subscribed},
 };
 use std::sync::Arc;
 
 use super::{
-    Act, Ask, ConversationActor, Pass, Stage,
+    Act, Ask, ConversationActor, Stage,
     consultation::Step,
     decide,
+    queue::{Kept, Pass, Waiting},
     receipts::Which,
     state::{Known, Planned, State, check_pending},
 };
 use crate::{
     caller::Caller,
+    cluster::Spread,
     counters::COUNTERS,
     outbox::SharedEvent,
     ports::store::{AuditRecord, LogRange, Preferences, Select, StoreError, page::toggle_reaction},
@@ -32,17 +35,19 @@ pub(super) fn storage_error(fault: &StoreError) -> CommandError {
 
 impl ConversationActor {
     /// Does what is asked; the state is there.
-    pub(super) fn ask(&mut self, ask: Ask, ctx: &mut Context<Self>) {
+    pub(super) fn ask(&mut self, waiting: Waiting, ctx: &mut Context<Self>) {
         let Ask {
             caller,
             act,
             responder,
             since,
-        } = ask;
+        } = waiting.ask;
         let pass = Pass {
             responder,
             origin: caller.origin.clone(),
             since,
+            turn: waiting.turn,
+            kept: Kept::of(&caller, &act),
         };
         match act {
             Act::Command(command) => self.command(caller, command, pass, ctx),
@@ -65,6 +70,9 @@ impl ConversationActor {
         );
         if appends && let Err(error) = check_pending(self.pending.len()) {
             return pass.responder.err(error);
+        }
+        if !pass.turn.has_looked && self.is_beyond(&command) {
+            return self.look_beyond(caller, command, pass, ctx);
         }
         match command {
             Command::MessageSend(send) => self.send(caller, send, pass, ctx),
@@ -207,7 +215,7 @@ impl ConversationActor {
                 COUNTERS.messages_duplicate.add(1);
                 match self.pending.iter_mut().find(|p| p.seq == sent.seq) {
                     // The first try is still on its way: this one is answered with it.
-                    Some(first) if repeated.is_ok() => first.waiters.push(pass.responder),
+                    Some(first) if repeated.is_ok() => first.waiters.push(pass),
                     _ => pass.responder.answer(repeated),
                 }
             }
@@ -245,7 +253,7 @@ impl ConversationActor {
         };
         let (shared, id, sender) = (self.shared.clone(), self.id, caller.user_id.clone());
         let look = async move { shared.store.find_sent(id, sender, client_msg_id).await };
-        ctx.wait(look.into_actor(self).map(move |found, actor, ctx| {
+        self.hold(ctx, look, move |found, actor, ctx| {
             match found {
                 Ok(None) => actor.send_new(&caller, send, hash, pass),
                 Ok(Some(record)) => {
@@ -266,7 +274,7 @@ impl ConversationActor {
                 Err(fault) => pass.responder.err(storage_error(&fault)),
             }
             actor.push_fanout(ctx);
-        }));
+        });
     }
 
     /// Reads a message as it stands and decides on it.
@@ -298,7 +306,7 @@ impl ConversationActor {
             };
             shared.store.read_log(id, range).await
         };
-        ctx.wait(read.into_actor(self).map(move |page, actor, ctx| {
+        self.hold(ctx, read, move |page, actor, ctx| {
             let page = match page {
                 Ok(page) => page,
                 Err(fault) => return pass.responder.err(storage_error(&fault)),
@@ -331,7 +339,7 @@ impl ConversationActor {
                 Err(error) => pass.responder.err(error),
             }
             actor.push_fanout(ctx);
-        }));
+        });
     }
 
     fn add_member(&mut self, caller: Caller, add: MemberAdd, pass: Pass, ctx: &mut Context<Self>) {
@@ -351,13 +359,17 @@ impl ConversationActor {
             (self.shared.clone(), state.kind, state.patient_id.clone());
         let (user_id, share, id) = (add.user_id.clone(), add.share_history, self.id);
         let actor_id = caller.user_id.clone();
+        let is_again = pass.turn.is_again();
         let read = async move {
             let person = shared.store.people(vec![user_id]).await?.pop();
             let relations = match &patient_id {
                 Some(patient_id) => shared.store.relations_of(patient_id.clone()).await?,
                 None => Vec::new(),
             };
-            if share && let Some(person) = &person {
+            if share
+                && !is_again
+                && let Some(person) = &person
+            {
                 shared
                     .store
                     .audit(AuditRecord {
@@ -371,7 +383,7 @@ impl ConversationActor {
             }
             Ok::<_, StoreError>((person, relations, patient_id))
         };
-        ctx.wait(read.into_actor(self).map(move |found, actor, ctx| {
+        self.hold(ctx, read, move |found, actor, ctx| {
             let (person, relations, patient_id) = match found {
                 Ok((Some(person), relations, patient_id)) => (person, relations, patient_id),
                 Ok((None, ..)) => {
@@ -399,7 +411,7 @@ impl ConversationActor {
                 .map(|state| decide::add_member(state, &caller, &add, newcomer, from_start, now));
             actor.carry_out(planned, pass);
             actor.push_fanout(ctx);
-        }));
+        });
     }
 
     fn remove_member(&mut self, caller: &Caller, remove: &MemberRemove, pass: Pass) {
@@ -448,7 +460,7 @@ impl ConversationActor {
             Ok(found.rows.pop().map(|row| row.me))
         };
         // Two settings of one member must not overtake each other.
-        ctx.wait(write.into_actor(self).map(move |result, actor, _| {
+        self.hold(ctx, write, move |result, actor, _| {
             let past = match result {
                 Ok(past) => past,
                 Err(fault) => return pass.responder.err(storage_error(&fault)),
@@ -469,9 +481,14 @@ impl ConversationActor {
             changed.me = Some(mine.clone());
             let event =
                 SharedEvent::new(EventFrame::about(id, Event::ConversationChanged(changed)));
-            member.slot.event(&event, pass.origin.as_ref(), |_| true);
+            let origin = pass.origin.map(|origin| origin.session_id());
+            member.slot.event(&event, origin, |_| true);
+            let slot = member.slot.clone();
+            let mut spread = Spread::new(actor.shared.cluster.as_deref());
+            spread.add(&slot);
+            spread.send(&event, Audience::All, origin);
             pass.responder.ok(Reply::Mine(mine));
-        }));
+        });
     }
 
     fn subscribe(&mut self, caller: &Caller, pass: Pass, ctx: &mut Context<Self>) {
@@ -488,7 +505,10 @@ impl ConversationActor {
             .is_none_or(|m| state.is_hidden_from(m));
         // A read-only chat can be on screen, but nothing ephemeral comes from it.
         if rights::may(Verb::Subscribe, &standing).is_err() || hidden {
-            return pass.responder.ok(Reply::Subscribed(Subscribed::default()));
+            if let Some(responder) = pass.responder.let_subscribe(|| None) {
+                responder.ok(Reply::Subscribed(Subscribed::default()));
+            }
+            return;
         }
         let typing: Vec<_> = self
             .typing
@@ -507,9 +527,18 @@ impl ConversationActor {
                 (m.record.user_id.clone(), until)
             })
             .collect();
+        let subscription = || {
+            Some(Subscription {
+                typing: typing.clone(),
+                watch: others.clone(),
+            })
+        };
+        let Some(responder) = pass.responder.let_subscribe(subscription) else {
+            return;
+        };
         let shared = self.shared.clone();
         // Before anything else is handled: it may be the end of this subscription.
-        if let Some(origin) = &caller.origin {
+        if let Some(origin) = caller.outbox() {
             let who = &caller.user_id;
             shared.subscriptions.add(self.id, who.clone(), origin);
             shared
@@ -521,10 +550,10 @@ impl ConversationActor {
             async move {
                 let presence = shared.presence.of(&shared, others).await;
                 match presence {
-                    Ok(presence) => pass
-                        .responder
-                        .ok(Reply::Subscribed(Subscribed { typing, presence })),
-                    Err(fault) => pass.responder.err(storage_error(&fault)),
+                    Ok(presence) => {
+                        responder.ok(Reply::Subscribed(Subscribed { typing, presence }));
+                    }
+                    Err(fault) => responder.err(storage_error(&fault)),
                 }
             }
             .into_actor(self),

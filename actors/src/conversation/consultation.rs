@@ -150,7 +150,7 @@ impl ConversationActor {
     fn answer_started(&mut self, reply: Reply, pass: Pass) {
         let mut pending = self.pending.iter_mut();
         match pending.find(|p| matches!(p.event, Event::ConsultationStarted(_))) {
-            Some(first) => first.waiters.push(pass.responder),
+            Some(first) => first.waiters.push(pass),
             None => pass.responder.ok(reply),
         }
     }
@@ -159,22 +159,23 @@ impl ConversationActor {
         let Stage::Ready(state) = &self.stage else {
             return;
         };
-        let Some(outbox) = pass.origin else {
-            let error = CommandError::invalid("a room is entered with a socket");
-            return pass.responder.err(error);
+        let consultation = match enter(state, caller, self.shared.clock.now()) {
+            Ok(consultation) => consultation,
+            Err(error) => return pass.responder.err(error),
         };
-        match enter(state, caller, self.shared.clock.now()) {
-            Ok(consultation) => self.shared.rooms.join(
-                &self.shared,
-                Join {
-                    consultation,
-                    user_id: caller.user_id.clone(),
-                    outbox,
-                    responder: pass.responder,
-                },
-            ),
-            Err(error) => pass.responder.err(error),
-        }
+        let Some(responder) = pass.responder.let_enter(&consultation) else {
+            return;
+        };
+        let Some(outbox) = caller.outbox().cloned() else {
+            return responder.err(CommandError::invalid("a room is entered with a socket"));
+        };
+        let join = Join {
+            consultation,
+            user_id: caller.user_id.clone(),
+            outbox,
+            responder,
+        };
+        self.shared.rooms.join(&self.shared, join);
     }
 
     /// Whoever is gone from the conversation is gone from its room.

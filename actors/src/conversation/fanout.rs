@@ -1,15 +1,18 @@
 //! Bringing stored entries to the members' sockets, in order and in slices.
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
-use bedside_protocol::{ConversationId, ConversationKind, Event, UserId};
+use bedside_protocol::{
+    ConversationId, ConversationKind, Event, SessionId, UserId, node::Audience,
+};
 use std::{collections::VecDeque, sync::Arc};
 use tokio::time::Instant;
 
 use super::{
     ConversationActor, Stage,
-    state::{State, frame, redact_event},
+    state::{MemberState, State, frame, redact_event},
 };
 use crate::{
+    cluster::{Cluster, Spread},
     counters::COUNTERS,
     outbox::{Outbox, SharedEvent},
 };
@@ -31,7 +34,7 @@ struct Going {
     event: Arc<SharedEvent>,
     /// For those from whom the members are hidden.
     redacted: Option<Arc<SharedEvent>>,
-    origin: Option<Arc<Outbox>>,
+    origin: Option<SessionId>,
     next_member: usize,
     since: Instant,
 }
@@ -58,7 +61,7 @@ impl Fanout {
         id: ConversationId,
         seq: u64,
         event: Event,
-        origin: Option<Arc<Outbox>>,
+        origin: Option<SessionId>,
     ) {
         self.queue.push_back(Going {
             seq,
@@ -79,7 +82,7 @@ impl ConversationActor {
         };
         let mut left = SLICE;
         while let Some(going) = self.fanout.queue.front_mut() {
-            left = going.push(state, left);
+            left = going.push(state, left, self.shared.cluster.as_deref());
             if going.next_member < state.members.len() {
                 break;
             }
@@ -113,15 +116,22 @@ impl ConversationActor {
         if pushed < head {
             // What waits in the queue is in the log as well; the sockets read it from there.
             self.fanout.queue.clear();
+            let last_of = |m: &MemberState| m.record.last_seq.unwrap_or(head).min(head);
+            let mut spread = Spread::new(self.shared.cluster.as_deref());
             for member in &state.members {
-                let last = member.record.last_seq.unwrap_or(head).min(head);
+                let last = last_of(member);
                 let pushed = pushed.max(member.record.first_seq.saturating_sub(1));
                 if pushed < last {
                     member
                         .slot
                         .each(|outbox| outbox.announce(self.id, pushed, last));
+                    spread.add(&member.slot);
                 }
             }
+            // Whoever came in later reads no more than their window, whatever is announced.
+            spread.announce(self.id, pushed, |user_id| {
+                state.member(user_id).map_or(head, last_of)
+            });
         }
         self.fanout.pushed = Some(head);
     }
@@ -129,7 +139,13 @@ impl ConversationActor {
 
 impl Going {
     /// Pushes to at most `left` members; how many may still be reached in this turn.
-    fn push(&mut self, state: &State, mut left: usize) -> usize {
+    fn push(&mut self, state: &State, mut left: usize, cluster: Option<&Cluster>) -> usize {
+        // The roles of the socket's present token count, not those of the directory.
+        let audience = match state.kind {
+            ConversationKind::InternalStaff => Audience::Staff,
+            _ => Audience::All,
+        };
+        let (mut full, mut redacted) = (Spread::new(cluster), Spread::new(cluster));
         while left > 0 && self.next_member < state.members.len() {
             let member = &state.members[self.next_member];
             self.next_member += 1;
@@ -137,25 +153,24 @@ impl Going {
                 continue;
             }
             left -= 1;
-            let event = if state.is_hidden_from(member) {
-                let viewer = &member.record.user_id;
-                if is_about(&self.event, viewer) {
-                    &self.event
-                } else {
-                    self.redacted.get_or_insert_with(|| {
-                        let full = self.event.frame();
-                        SharedEvent::new(frame(state.id, self.seq, redact_event(&full.event, None)))
-                    })
-                }
+            let viewer = &member.record.user_id;
+            let event = if state.is_hidden_from(member) && !is_about(&self.event, viewer) {
+                redacted.add(&member.slot);
+                self.redacted.get_or_insert_with(|| {
+                    let full = self.event.frame();
+                    SharedEvent::new(frame(state.id, self.seq, redact_event(&full.event, None)))
+                })
             } else {
+                full.add(&member.slot);
                 &self.event
             };
-            // The roles of the socket's present token count, not those of the directory.
-            let staff_only = state.kind == ConversationKind::InternalStaff;
-            let reached = member.slot.event(event, self.origin.as_ref(), |outbox| {
-                !staff_only || outbox.roles().is_staff()
-            });
+            let hears = |outbox: &Outbox| outbox.is_of(audience, Some(state.id));
+            let reached = member.slot.event(event, self.origin, hears);
             COUNTERS.events_delivered.add(reached);
+        }
+        full.send(&self.event, audience, self.origin);
+        if let Some(event) = &self.redacted {
+            redacted.send(event, audience, self.origin);
         }
         left
     }

@@ -1,8 +1,9 @@
 //! Building the state from the store, and checking what memberships rest on.
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use actix::{AsyncContext, Context};
 use bedside_protocol::{
-    ConversationId, ConversationKind, ConversationState, RelationKind, Timestamp, UserId,
+    CommandError, ConversationId, ConversationKind, ConversationState, RelationKind, Timestamp,
+    UserId,
 };
 use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
@@ -37,18 +38,24 @@ impl ConversationActor {
     /// there. Nothing else is handled meanwhile.
     pub(super) fn load(&mut self, ctx: &mut Context<Self>) {
         let (shared, id) = (self.shared.clone(), self.id);
-        let now = shared.clock.now();
+        let back_off = self.back_off();
+        self.is_stale = false;
+        self.looked_at = Instant::now();
         // A fresh actor has nothing on its way, but a predecessor that was given up on may.
-        let read = async move { fresh(&shared, id, now).await };
-        ctx.wait(
-            read.into_actor(self)
-                .map(|result, actor, ctx| actor.loaded(result, ctx)),
-        );
+        let read = async move {
+            if !back_off.is_zero() {
+                tokio::time::sleep(back_off).await;
+            }
+            let now = shared.clock.now();
+            fresh(&shared, id, now).await
+        };
+        self.hold(ctx, read, |result, actor, ctx| actor.loaded(result, ctx));
     }
 
     fn loaded(&mut self, result: StoreResult<Option<Fresh>>, ctx: &mut Context<Self>) {
         match result {
             Ok(Some(fresh)) => {
+                let attempts = fresh.loaded.attempts.clone();
                 let sessions = &self.shared.sessions;
                 let state = State::new(
                     self.id,
@@ -62,11 +69,14 @@ impl ConversationActor {
                 let head = state.head.seq;
                 self.stage = Stage::Ready(Box::new(state));
                 self.failed_loads = 0;
-                self.settle(head);
+                self.settle(head, attempts.as_deref(), ctx);
                 self.expel_strangers();
+                self.catch_up(head);
                 self.announce(head);
                 self.push_fanout(ctx);
-                self.settle_relations(ctx);
+                if !self.settling {
+                    self.settle_relations(ctx);
+                }
             }
             Ok(None) => {
                 self.stage = Stage::Absent;
@@ -78,14 +88,13 @@ impl ConversationActor {
                 tracing::error!(conversation_id = %self.id, error = %fault, "load failed");
                 self.stage = Stage::Failed(Instant::now() + self.shared.clock.wait(RELOAD_AFTER));
                 self.load_later(ctx);
-                self.refuse_pending(&bedside_protocol::CommandError::unavailable(
+                self.settling = false;
+                let error = CommandError::unavailable(
                     "it is unknown whether it was stored; try again with the same client_msg_id",
                     200,
-                ));
+                );
+                self.refuse_pending(0, &error);
             }
-        }
-        for ask in std::mem::take(&mut self.stash) {
-            self.take(ask, ctx);
         }
     }
 
@@ -106,20 +115,6 @@ impl ConversationActor {
         }
     }
 
-    /// Settles what was on its way when the state was lost: the load came after all of it, so
-    /// what is in the log was stored and all else never reached the store.
-    fn settle(&mut self, head: u64) {
-        while self.pending.front().is_some_and(|p| p.seq <= head) {
-            if let Some(pending) = self.pending.pop_front() {
-                self.stored(pending);
-            }
-        }
-        self.refuse_pending(&bedside_protocol::CommandError::unavailable(
-            "it was not stored; try again with the same client_msg_id",
-            50,
-        ));
-    }
-
     /// Looks again at what memberships rest on.
     pub(super) fn recheck(&mut self, ctx: &mut Context<Self>) {
         if !matches!(self.stage, Stage::Ready(_)) {
@@ -129,14 +124,22 @@ impl ConversationActor {
         let (shared, id) = (self.shared.clone(), self.id);
         let now = shared.clock.now();
         let read = async move { fresh(&shared, id, now).await };
-        ctx.wait(read.into_actor(self).map(|result, actor, ctx| {
+        self.hold(ctx, read, |result, actor, ctx| {
             if result.is_err() {
                 // A relation may have ended: nothing more is allowed before it is known.
                 return actor.load(ctx);
             }
+            let has_pending = !actor.pending.is_empty();
             let Stage::Ready(state) = &mut actor.stage else {
                 return;
             };
+            if let Ok(Some(fresh)) = &result
+                && fresh.loaded.attempts.is_some()
+                && (has_pending || fresh.loaded.head != state.stored)
+            {
+                // Another server may have written: the state is no base for a decision.
+                return actor.loaded(result, ctx);
+            }
             if let Ok(Some(fresh)) = result {
                 for (user_id, standing) in fresh.related {
                     if let Some(member) = state.member_mut(&user_id) {
@@ -153,7 +156,7 @@ impl ConversationActor {
                 actor.settle_relations(ctx);
                 actor.push_fanout(ctx);
             }
-        }));
+        });
     }
 
     /// Brings the stored state in line with the relations: a direct conversation turns read-only

@@ -3,13 +3,14 @@
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bedside_protocol::{
     CommandError, Event, EventFrame, MemberRole, Reply, UserId, event::ReceiptChanged,
-    reply::ReceiptTaken,
+    node::Audience, reply::ReceiptTaken,
 };
 use std::collections::HashMap;
 
 use super::{ConversationActor, Stage};
 use crate::{
     caller::{Caller, Responder},
+    cluster::Spread,
     outbox::SharedEvent,
     ports::store::{Counts, Receipts, StoreResult},
     rights::Verb,
@@ -268,12 +269,15 @@ impl ConversationActor {
             }),
         ));
         let to_all = state.members.len() <= RECEIPTS_TO_ALL_MEMBERS_MAX;
+        let mut spread = Spread::new(self.shared.cluster.as_deref());
         for member in state.present() {
             let is_own = member.record.user_id == *user_id;
             let is_admin = member.record.member_role == MemberRole::Admin;
             if is_own || is_admin || (to_all && !state.is_hidden_from(member)) {
                 member.slot.event(&event, None, |_| true);
+                spread.add(&member.slot);
             }
         }
+        spread.send(&event, Audience::All, None);
     }
 }

@@ -10,11 +10,10 @@ use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::Arc,
 };
-use tokio::time::Instant;
 
+use super::queue::Pass;
 use crate::{
-    caller::{Caller, Responder},
-    outbox::Outbox,
+    caller::Caller,
     ports::store::{
         Append, AppendBody, Attempt, BodyHash, ConversationKey, Head, Loaded, MemberRecord,
         SentRecord,
@@ -54,6 +53,8 @@ pub(crate) struct State {
     pub(crate) recent: Recent,
     /// Targets of edits and deletes that are on their way.
     pub(crate) changing: HashSet<u64>,
+    /// Whether other servers write to this store, too.
+    pub(crate) is_shared: bool,
 }
 
 /// A member as the actor holds them.
@@ -82,17 +83,17 @@ impl MemberState {
 /// An entry on its way to the store, and what happens once it is there.
 pub(crate) struct Pending {
     pub(crate) seq: u64,
+    pub(crate) attempt: Attempt,
     pub(crate) ord: u64,
     pub(crate) at: Timestamp,
     pub(crate) reply: Reply,
-    pub(crate) responder: Responder,
+    /// Whom it is for, and what it was decided from.
+    pub(super) pass: Pass,
     /// Retries of the same send that came meanwhile.
-    pub(crate) waiters: Vec<Responder>,
+    pub(super) waiters: Vec<Pass>,
     pub(crate) event: Event,
-    pub(crate) origin: Option<Arc<Outbox>>,
     /// The message that an edit or delete changes.
     pub(crate) target_seq: Option<u64>,
-    pub(crate) since: Instant,
 }
 
 /// An entry that has been decided on.
@@ -146,6 +147,7 @@ impl State {
             index,
             recent: Recent::new(loaded.tail, loaded.tail_from_seq),
             changing: HashSet::new(),
+            is_shared: loaded.attempts.is_some(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the server itself says in a conversation, for one of the clinic's systems.
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use actix::Context;
 use bedside_protocol::{
     CommandError, ConversationKind, ConversationState, Event, Message, MessageId, MessageType,
     Reply, Timestamp, reply::MessageSent,
@@ -93,9 +93,15 @@ impl ConversationActor {
             subject: self.id.to_string(),
             detail: String::new(),
         };
-        let shared = self.shared.clone();
-        let audit = async move { shared.store.audit(record).await };
-        ctx.wait(audit.into_actor(self).map(move |audited, actor, ctx| {
+        let (shared, is_again) = (self.shared.clone(), pass.turn.is_again());
+        let audit = async move {
+            // One that is decided again has been written down.
+            match is_again {
+                true => Ok(()),
+                false => shared.store.audit(record).await,
+            }
+        };
+        self.hold(ctx, audit, move |audited, actor, ctx| {
             if let Err(fault) = audited {
                 return pass.responder.err(storage_error(&fault));
             }
@@ -103,6 +109,6 @@ impl ConversationActor {
             let planned = actor.state_mut().map(|state| write(state, text, now));
             actor.carry_out(planned, pass);
             actor.push_fanout(ctx);
-        }));
+        });
     }
 }

@@ -3,7 +3,7 @@
 use actix::{AsyncContext, Context};
 use bedside_protocol::{
     CommandError, ConversationKind, Event, EventFrame, Reply, UserId, command::TypingSet,
-    event::TypingChanged, limits, reply::Empty,
+    event::TypingChanged, limits, node::Audience, reply::Empty,
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{ConversationActor, Stage, state::MemberState};
 use crate::{
     caller::Caller,
+    cluster::Spread,
     outbox::{Outbox, SharedEvent},
     rights::Verb,
 };
@@ -96,15 +97,18 @@ impl ConversationActor {
         self.shared.subscriptions.event(self.id, &event, |reader| {
             state.member(reader).is_some_and(may_hear)
         });
-        // Sockets of a kind that hears it without subscribing.
-        let (id, kind) = (self.id, state.kind);
-        let hears = |outbox: &Outbox| match kind {
-            ConversationKind::Direct if outbox.ambient().direct_typing => true,
-            ConversationKind::Consultation if outbox.ambient().consultation_typing => true,
-            _ => outbox.listens_to(id),
+        // Sockets of a kind that hears it without subscribing, and other nodes.
+        let audience = match state.kind {
+            ConversationKind::Direct => Audience::TypingDirect,
+            ConversationKind::Consultation => Audience::TypingConsultation,
+            _ => Audience::Typing,
         };
+        let hears = |outbox: &Outbox| outbox.is_of(audience, Some(self.id));
+        let mut spread = Spread::new(self.shared.cluster.as_deref());
         for member in state.members.iter().filter(|m| may_hear(m)) {
             member.slot.event(&event, None, hears);
+            spread.add(&member.slot);
         }
+        spread.send(&event, audience, None);
     }
 }

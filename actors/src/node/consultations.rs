@@ -295,10 +295,21 @@ impl Node {
         }
     }
 
-    /// Who is in a consultation's room right now, in the order in which they came.
+    /// Who is in a consultation's room right now: here in the order in which they came, and then
+    /// those on other nodes.
     #[must_use]
     pub fn room_of(&self, id: ConsultationId) -> Vec<UserId> {
-        self.shared.rooms.people(id)
+        let mut people = self.shared.rooms.people(id);
+        if let Some(cluster) = &self.shared.cluster {
+            let elsewhere = cluster.elsewhere.people(id);
+            people.extend(
+                elsewhere
+                    .into_iter()
+                    .filter(|user_id| !people.contains(user_id))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        people
     }
 
     /// The conversation of a consultation: the same one for ever.

@@ -227,7 +227,7 @@ impl Node {
             .await
             .map_err(fault)?;
         if created.created {
-            if let Some(origin) = &caller.origin {
+            if let Some(origin) = caller.outbox() {
                 // The reply tells the maker.
                 origin.shown(created.conversation_id, 1);
             }

@@ -3,6 +3,7 @@
 use bedside_protocol::{
     CommandError, ConversationId, Event, EventFrame, Notification, NotificationId,
     NotificationType, Reply, UserId, limits, message,
+    node::Audience,
     notification::{Json, NotificationRef},
     reply::{Empty, MessageSent},
 };
@@ -11,6 +12,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use super::Node;
 use crate::{
     caller::Caller,
+    cluster::Spread,
     conversation::Act,
     outbox::SharedEvent,
     ports::store::{NewNotification, NotificationMark, StoreError, StoreResult},
@@ -152,8 +154,13 @@ impl Node {
     fn show(&self, notification: &Notification) {
         let event = Event::NotificationCreated(notification.clone());
         let event = SharedEvent::new(EventFrame::plain(event));
-        let sessions = &self.shared.sessions;
-        sessions.each_of(&notification.user_id, |outbox| outbox.event(&event));
+        let slot = self.shared.sessions.slot(&notification.user_id);
+        slot.event(&event, None, |_| true);
+        let mut spread = Spread::new(self.shared.cluster.as_deref());
+        spread.add(&slot);
+        spread.send(&event, Audience::All, None);
+        drop(slot);
+        self.shared.sessions.forget_if_unused(&notification.user_id);
     }
 
     /// `notification.ack` and `notification.read`.

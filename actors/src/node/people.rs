@@ -132,6 +132,9 @@ impl Node {
         }
         for (a, b) in pairs {
             self.shared.presence.unwatch_pair(&a, &b);
+            if let Some(cluster) = &self.shared.cluster {
+                cluster.unrelated(&a, &b);
+            }
             if let Some(id) = store.direct_of(a, b).await? {
                 self.shared.directory.recheck(id);
             }
@@ -193,7 +196,7 @@ impl Node {
         user_ids: Vec<UserId>,
     ) -> Result<Vec<Presence>, CommandError> {
         let visible = self.visible(caller, user_ids).await?;
-        if let Some(origin) = &caller.origin {
+        if let Some(origin) = caller.outbox() {
             self.shared
                 .presence
                 .watch(origin, &caller.user_id, &visible);

@@ -1,8 +1,8 @@
 //! What the nodes of a cluster need of the bridge between them.
 //!
 //! A bus loses messages, and says so only sometimes. It never makes them up, changes them or
-//! turns their order around: what one peer publishes to another arrives in the order of its
-//! `link_seq`s or not at all. Whatever must not be lost is in the store; see `cluster`.
+//! turns their order around: what one peer publishes, to whomever, arrives in the order in which
+//! it was published, or not at all. Whatever must not be lost is in the store; see `cluster`.
 
 use async_trait::async_trait;
 use bedside_protocol::{NodeId, UserId};

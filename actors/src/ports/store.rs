@@ -7,7 +7,9 @@
 //! 2. A conversation's log is dense: an entry is stored only when its seq is head + 1, and what
 //!    belongs to it (the edited row, the member's window) is stored with it or not at all.
 //! 3. Appends of one conversation are stored, and answered, in the order in which they came.
-//!    When one fails, those behind it that count on it fail too ([`StoreError::Conflict`]).
+//!    When one fails, those that were handed in behind it fail too ([`StoreError::Conflict`]),
+//!    until a load with `after_writes` has begun anew: another process may meanwhile have filled
+//!    the place that they count on.
 //! 4. A load with `after_writes` sees every append that was handed in before it.
 //! 5. Watermarks only grow, whatever the order of the writes.
 //! 6. After an acknowledged delete no read returns the text, attachments or reactions.
@@ -42,7 +44,8 @@ use std::{
 /// Why the store did not do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
-    /// The entry's seq is not head + 1, or what it changes is not there: nothing was stored.
+    /// The entry's seq is not head + 1 (as when another process was quicker), or what it changes
+    /// is not there: nothing was stored, and never will be.
     Conflict,
     /// The disk is full: nothing was stored. Free some space; it goes on by itself.
     Full,
@@ -207,6 +210,8 @@ pub struct Appended {
     pub conversation_id: ConversationId,
     /// Which entry.
     pub seq: u64,
+    /// Which try: another entry may have been given the same seq since.
+    pub attempt: Attempt,
     /// Stored, or not.
     pub result: StoreResult<()>,
 }

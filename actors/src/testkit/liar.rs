@@ -1,8 +1,9 @@
 //! A store that lies: slow, refusing before or after it has stored, or gone with its process.
 //!
 //! The disk ([`MemoryStore`]) outlives it, so a test restarts a server by killing one [`Liar`]
-//! and making another over the same disk. Appends go through a thread of their own, as they do
-//! in a real store: `append` returns at once and the answer comes later.
+//! and making another over the same disk; several over one disk are servers that share a store.
+//! Appends go through a thread of their own, as they do in a real store: `append` returns at once
+//! and the answer comes later.
 
 use async_trait::async_trait;
 use bedside_protocol::{
@@ -11,8 +12,11 @@ use bedside_protocol::{
 };
 use parking_lot::{Condvar, Mutex};
 use std::{
-    collections::VecDeque,
-    sync::{Arc, OnceLock},
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{Notify, oneshot};
@@ -36,6 +40,8 @@ pub enum Fate {
     StoreAndDeny,
     /// Not stored: the disk is full.
     Full,
+    /// Not stored: as if another server had been quicker.
+    Fence,
 }
 
 type Fates = Box<dyn FnMut(&Append) -> Fate + Send>;
@@ -89,7 +95,8 @@ impl Disk {
 
 enum Work {
     Append(usize, Append),
-    Barrier(oneshot::Sender<()>),
+    /// Everything before it is done; of this conversation it begins anew.
+    Barrier(Option<ConversationId>, oneshot::Sender<()>),
 }
 
 #[derive(Default)]
@@ -111,6 +118,10 @@ struct Inner {
     queue: Mutex<Queue>,
     turn: Condvar,
     sinks: OnceLock<Vec<Arc<dyn AppendSink>>>,
+    /// Where an append failed last: nothing behind it is stored before the next load.
+    broken: Mutex<HashMap<ConversationId, u64>>,
+    /// No other server writes to this disk.
+    alone: AtomicBool,
     fates: Mutex<Option<Fates>>,
     moods: Mutex<Option<Moods>>,
     stalled: Mutex<Vec<&'static str>>,
@@ -129,6 +140,8 @@ impl Liar {
             queue: Mutex::default(),
             turn: Condvar::new(),
             sinks: OnceLock::new(),
+            broken: Mutex::default(),
+            alone: AtomicBool::new(false),
             fates: Mutex::default(),
             moods: Mutex::default(),
             stalled: Mutex::default(),
@@ -137,6 +150,11 @@ impl Liar {
         let writer = inner.clone();
         std::thread::spawn(move || while writer.turn() {});
         Arc::new(Self(inner))
+    }
+
+    /// From now on it is a store that no other server writes to.
+    pub fn be_alone(&self) {
+        self.0.alone.store(true, Ordering::Relaxed);
     }
 
     /// Decides on each append from now on.
@@ -187,7 +205,7 @@ impl Liar {
     }
 
     /// The process dies: nothing more is stored and nobody is answered. Returns when it is dead,
-    /// because two processes never write to one disk.
+    /// so that its successor finds all that it has written.
     pub fn kill(&self) {
         let mut queue = self.0.queue.lock();
         queue.dead = true;
@@ -198,9 +216,9 @@ impl Liar {
         }
     }
 
-    async fn after_writes(&self) {
+    async fn after_writes(&self, of: Option<ConversationId>) {
         let (sender, done) = oneshot::channel();
-        self.0.push(Work::Barrier(sender));
+        self.0.push(Work::Barrier(of, sender));
         // An error means that the process is dead.
         let _ = done.await;
     }
@@ -288,13 +306,17 @@ impl Inner {
         for work in work {
             let (lane, append) = match work {
                 Work::Append(lane, append) => (lane, append),
-                Work::Barrier(done) => {
+                Work::Barrier(of, done) => {
+                    if let Some(id) = of {
+                        self.broken.lock().remove(&id);
+                    }
                     let _ = done.send(());
                     continue;
                 }
             };
             let (conversation_id, seq) = (append.conversation_id, append.seq);
-            let result = self.commit(append);
+            let attempt = append.attempt;
+            let result = self.commit_next(append);
             if self.queue.lock().dead {
                 return false;
             }
@@ -302,11 +324,26 @@ impl Inner {
                 sink.appended(vec![Appended {
                     conversation_id,
                     seq,
+                    attempt,
                     result,
                 }]);
             }
         }
         true
+    }
+
+    fn commit_next(&self, append: Append) -> StoreResult<()> {
+        let (id, seq) = (append.conversation_id, append.seq);
+        let mut broken = self.broken.lock();
+        if broken.get(&id).is_some_and(|at| *at < seq) {
+            return Err(StoreError::Conflict);
+        }
+        let result = self.commit(append);
+        match result {
+            Ok(()) => broken.remove(&id),
+            Err(_) => broken.insert(id, seq),
+        };
+        result
     }
 
     fn commit(&self, append: Append) -> StoreResult<()> {
@@ -322,6 +359,7 @@ impl Inner {
             Fate::Lose => Err(unavailable()),
             Fate::StoreAndDeny => self.disk.append(append).and(Err(unavailable())),
             Fate::Full => Err(StoreError::Full),
+            Fate::Fence => Err(StoreError::Conflict),
         }
     }
 }
@@ -390,14 +428,19 @@ macro_rules! relay {
                 after_writes: bool,
             ) -> StoreResult<Option<Loaded>> {
                 if after_writes {
-                    self.after_writes().await;
+                    self.after_writes(Some(conversation_id)).await;
                 }
                 self.pass("load").await?;
-                self.0.disk.memory.load(conversation_id, after_writes).await
+                let loaded = self.0.disk.memory.load(conversation_id, after_writes).await;
+                let is_alone = self.0.alone.load(Ordering::Relaxed);
+                Ok(loaded?.map(|loaded| Loaded {
+                    attempts: loaded.attempts.filter(|_| !is_alone),
+                    ..loaded
+                }))
             }
 
             async fn close(&self) {
-                self.after_writes().await;
+                self.after_writes(None).await;
                 self.0.queue.lock().closed = true;
             }
 

@@ -1,7 +1,10 @@
 //! Statements: what is sent to the ring, with which consistency, and what may be tried again.
 
 use bedside_actors::ports::store::{StoreError, StoreResult};
-use futures_util::{TryStreamExt as _, stream::BoxStream};
+use futures_util::{
+    StreamExt as _, TryStreamExt as _,
+    stream::{self, BoxStream},
+};
 use parking_lot::RwLock;
 use scylla::{
     client::session::Session,
@@ -23,6 +26,9 @@ use crate::adapters::scylla::policy;
 
 /// Rows in one page of an answer; what is larger is read page by page.
 const PAGE_ROWS: i32 = 512;
+
+/// Statements that are on their way at the same time for one caller.
+const AT_ONCE: usize = 32;
 
 /// How long something whose outcome is unknown is tried again before that is the answer.
 pub(super) const SETTLE_WITHIN: Duration = Duration::from_secs(5);
@@ -245,6 +251,13 @@ impl Cql {
         self.prepared.write().insert(query, prepared.clone());
         Ok(prepared)
     }
+}
+
+/// Awaits these, [`AT_ONCE`] at a time; the answers keep their order.
+pub(super) async fn all<T>(
+    asked: Vec<impl Future<Output = StoreResult<T>>>,
+) -> StoreResult<Vec<T>> {
+    stream::iter(asked).buffered(AT_ONCE).try_collect().await
 }
 
 /// Reads the `[applied]` column, which comes first.

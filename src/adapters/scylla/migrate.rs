@@ -90,7 +90,7 @@ pub fn migrate(options: &Options, replication: u8) -> Result<Migrated, MigrateEr
         request_timeout: STATEMENT_WITHIN,
         ..options.clone()
     };
-    let run = async move || bring(&own, replication).await;
+    let run = async move |_| bring(&own, replication).await;
     let (runtime, migrated) = open::blocking(options, run)?;
     // Waiting is not allowed here: the caller's thread may belong to another runtime.
     runtime.shutdown_background();

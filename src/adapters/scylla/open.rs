@@ -7,6 +7,7 @@ use scylla::{
         session_builder::SessionBuilder,
     },
     errors::NewSessionError,
+    policies::timestamp_generator::MonotonicTimestampGenerator,
     statement::{Consistency, SerialConsistency},
 };
 use std::{
@@ -15,14 +16,17 @@ use std::{
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use uuid::Uuid;
 
 use super::{
     Core, CqlStore, META,
     cql::{Cql, Query},
+    memory::{ActiveDays, Ends, Keys, Members},
     migrate,
+    shared::Readings,
     stats::Counters,
+    writer::Lanes,
 };
 
 const MAKE_EPOCH: Query =
@@ -46,6 +50,8 @@ pub struct Options {
     pub request_timeout: Duration,
     /// Threads of the store's own. Default 2.
     pub threads: usize,
+    /// How long notifications are kept; those that are stored from now on. Default 30 days.
+    pub notification_retention: Duration,
 }
 
 impl Options {
@@ -60,6 +66,7 @@ impl Options {
             tls: None,
             request_timeout: Duration::from_secs(2),
             threads: 2,
+            notification_retention: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
 }
@@ -109,10 +116,9 @@ impl std::error::Error for OpenError {}
 
 pub(super) fn open(options: &Options) -> Result<Arc<CqlStore>, OpenError> {
     let own = options.clone();
-    let (runtime, core) = blocking(options, async move || connect(&own).await)?;
+    let (runtime, core) = blocking(options, async move |runtime| connect(&own, runtime).await)?;
     Ok(Arc::new(CqlStore {
         core: Arc::new(core),
-        handle: runtime.handle().clone(),
         runtime: parking_lot::Mutex::new(Some(runtime)),
     }))
 }
@@ -120,7 +126,7 @@ pub(super) fn open(options: &Options) -> Result<Arc<CqlStore>, OpenError> {
 /// Waits for what `act` does on a runtime of its own; that one is still needed by what it made.
 pub(super) fn blocking<T, E, F>(
     options: &Options,
-    act: impl FnOnce() -> F + Send + 'static,
+    act: impl FnOnce(Handle) -> F + Send + 'static,
 ) -> Result<(Runtime, T), E>
 where
     T: Send + 'static,
@@ -133,7 +139,7 @@ where
     let acting = std::thread::Builder::new()
         .name("cql-open".to_owned())
         .spawn(move || {
-            let done = runtime.block_on(act())?;
+            let done = runtime.block_on(act(runtime.handle().clone()))?;
             Ok((runtime, done))
         })
         .map_err(|error| failed(error.to_string()))?;
@@ -150,7 +156,7 @@ fn runtime(options: &Options) -> Result<Runtime, OpenError> {
         .map_err(|error| OpenError::Failed(error.to_string()))
 }
 
-async fn connect(options: &Options) -> Result<Core, OpenError> {
+async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
     let session = session(options).await?;
     let counters = Arc::new(Counters::default());
     let cql = Cql::new(session, counters.clone());
@@ -166,6 +172,14 @@ async fn connect(options: &Options) -> Result<Core, OpenError> {
         epoch,
         cql,
         counters,
+        retention: options.notification_retention,
+        lanes: Lanes::default(),
+        ends: Ends::default(),
+        keys: Keys::default(),
+        members: Members::default(),
+        active: ActiveDays::default(),
+        readings: Readings::default(),
+        handle,
         sinks: OnceLock::new(),
         closed: AtomicBool::new(false),
     })
@@ -201,7 +215,10 @@ pub(super) fn builder(options: &Options) -> SessionBuilder {
         .keepalive_interval(Duration::from_secs(5))
         .keepalive_timeout(Duration::from_secs(5))
         .tcp_nodelay(true)
-        .fetch_schema_metadata(false)
+        // What routing to the owners of a row takes, and no more.
+        .fetch_full_schema_metadata(false)
+        // What one server writes twice is ordered by its own clock, whichever node takes it.
+        .timestamp_generator(Arc::new(MonotonicTimestampGenerator::new()))
         .tls_context(options.tls.clone());
     if let Some(datacenter) = &options.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());

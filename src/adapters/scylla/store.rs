@@ -9,7 +9,7 @@ use bedside_actors::ports::store::{
 use bedside_protocol::{ClientMsgId, ConversationId, MessageId, Roles, Timestamp, UserId};
 use std::sync::Arc;
 
-use super::{CqlStore, create, not_there_yet, people};
+use super::{CqlStore, create, listing, load, log, lookups, marks, people, shared, writer};
 
 #[async_trait]
 impl Store for CqlStore {
@@ -23,24 +23,34 @@ impl Store for CqlStore {
         }
     }
 
-    fn append(&self, _lane: usize, _append: Append) {}
+    fn append(&self, lane: usize, append: Append) {
+        writer::append(&self.core, lane, append);
+    }
 
     async fn put_receipts(
         &self,
-        _key: ConversationKey,
-        _user_id: UserId,
-        _receipts: Receipts,
+        key: ConversationKey,
+        user_id: UserId,
+        receipts: Receipts,
     ) -> StoreResult<()> {
-        not_there_yet()
+        self.run(async move |core| {
+            let id = core.keys.id(key)?;
+            marks::put_receipts(&core, id, &user_id, receipts).await
+        })
+        .await
     }
 
     async fn put_preferences(
         &self,
-        _key: ConversationKey,
-        _user_id: UserId,
-        _preferences: Preferences,
+        key: ConversationKey,
+        user_id: UserId,
+        preferences: Preferences,
     ) -> StoreResult<()> {
-        not_there_yet()
+        self.run(async move |core| {
+            let id = core.keys.id(key)?;
+            marks::put_preferences(&core, id, &user_id, preferences).await
+        })
+        .await
     }
 
     async fn create_conversation(&self, new: NewConversation) -> StoreResult<Created> {
@@ -50,71 +60,90 @@ impl Store for CqlStore {
 
     async fn load(
         &self,
-        _conversation_id: ConversationId,
-        _after_writes: bool,
+        conversation_id: ConversationId,
+        after_writes: bool,
     ) -> StoreResult<Option<Loaded>> {
-        not_there_yet()
+        self.run(async move |core| {
+            if after_writes {
+                writer::settled(&core, conversation_id).await;
+            }
+            load::load(&core, conversation_id).await
+        })
+        .await
     }
 
-    async fn direct_of(&self, _a: UserId, _b: UserId) -> StoreResult<Option<ConversationId>> {
-        not_there_yet()
+    async fn direct_of(&self, a: UserId, b: UserId) -> StoreResult<Option<ConversationId>> {
+        self.run(async move |core| lookups::direct_of(&core.cql, &a, &b).await)
+            .await
     }
 
     async fn read_log(
         &self,
-        _conversation_id: ConversationId,
-        _range: LogRange,
+        conversation_id: ConversationId,
+        range: LogRange,
     ) -> StoreResult<LogPage> {
-        not_there_yet()
+        self.run(async move |core| shared::read(&core, conversation_id, range).await)
+            .await
     }
 
-    async fn conversations(&self, _user_id: UserId, _select: Select) -> StoreResult<Conversations> {
-        not_there_yet()
+    async fn conversations(&self, user_id: UserId, select: Select) -> StoreResult<Conversations> {
+        self.run(async move |core| listing::conversations(&core, &user_id, select).await)
+            .await
     }
 
     async fn active_since(
         &self,
-        _user_ids: Vec<UserId>,
-        _since: Timestamp,
+        user_ids: Vec<UserId>,
+        since: Timestamp,
     ) -> StoreResult<Vec<Active>> {
-        not_there_yet()
+        self.run(async move |core| listing::active_since(&core, &user_ids, since).await)
+            .await
     }
 
-    async fn unread_total(&self, _user_id: UserId) -> StoreResult<u64> {
-        not_there_yet()
+    async fn unread_total(&self, user_id: UserId) -> StoreResult<u64> {
+        self.run(async move |core| listing::unread_total(&core.cql, &user_id).await)
+            .await
     }
 
     async fn counts_at(
         &self,
-        _conversation_id: ConversationId,
-        _seq: u64,
-        _user_id: UserId,
+        conversation_id: ConversationId,
+        seq: u64,
+        user_id: UserId,
     ) -> StoreResult<Counts> {
-        not_there_yet()
+        self.run(async move |core| {
+            lookups::counts_at(&core.cql, conversation_id, seq, &user_id).await
+        })
+        .await
     }
 
     async fn find_message(
         &self,
-        _message_id: MessageId,
+        message_id: MessageId,
     ) -> StoreResult<Option<(ConversationId, u64)>> {
-        not_there_yet()
+        self.run(async move |core| lookups::find_message(&core.cql, message_id).await)
+            .await
     }
 
     async fn find_sent(
         &self,
-        _conversation_id: ConversationId,
-        _sender_id: UserId,
-        _client_msg_id: ClientMsgId,
+        conversation_id: ConversationId,
+        sender_id: UserId,
+        client_msg_id: ClientMsgId,
     ) -> StoreResult<Option<SentRecord>> {
-        not_there_yet()
+        self.run(async move |core| {
+            lookups::find_sent(&core.cql, conversation_id, &sender_id, &client_msg_id).await
+        })
+        .await
     }
 
     async fn revisions(
         &self,
-        _conversation_id: ConversationId,
-        _seq: u64,
+        conversation_id: ConversationId,
+        seq: u64,
     ) -> StoreResult<Vec<Revision>> {
-        not_there_yet()
+        self.run(async move |core| log::revisions(&core.cql, conversation_id, seq).await)
+            .await
     }
 
     async fn put_person(&self, person: PersonRecord) -> StoreResult<()> {
@@ -174,5 +203,7 @@ impl Store for CqlStore {
         self.set_meta("probe", &now).await
     }
 
-    async fn close(&self) {}
+    async fn close(&self) {
+        self.shut().await;
+    }
 }

@@ -16,7 +16,7 @@ use super::{
     pen::find_user,
     queue::Work,
     reads::{active, listing, load, log, lookups, people},
-    refuse,
+    refuse, too_late,
     unfiled::SentName,
 };
 
@@ -33,9 +33,9 @@ impl Store for SqliteStore {
     }
 
     fn append(&self, lane: usize, append: Append) {
-        let (conversation_id, seq) = (append.conversation_id, append.seq);
+        let refused = too_late(&append);
         if self.queue.push(Work::Append { lane, append }).is_err() {
-            refuse(&self.sinks, lane, conversation_id, seq);
+            refuse(&self.sinks, lane, refused);
         }
     }
 

@@ -176,6 +176,7 @@ impl<'c> Writer<'c> {
                     Some(batch) => batch.push(Appended {
                         conversation_id: append.conversation_id,
                         seq: append.seq,
+                        attempt: append.attempt,
                         result: outcome,
                     }),
                     None => tracing::error!(lane, "nobody hears the appends of a lane"),

@@ -118,7 +118,7 @@ impl Client {
             user_id: identity.user_id.clone(),
             name: identity.name.clone(),
             roles: identity.roles,
-            origin: Some(Arc::clone(&outbox)),
+            origin: Some(Arc::clone(&outbox).into()),
         };
         let handle = hall.node.open_session(identity, Arc::clone(&outbox));
         Self {

@@ -24,6 +24,9 @@ pub struct Config {
     /// What the ids of sessions begin with: a node's name, so that a proxy can tell whose they
     /// are. Empty.
     pub sid_prefix: String,
+    /// How long another node may keep a call for a client while it has nothing to answer. It is
+    /// about as long until a call that was lost is noticed. 10 s.
+    pub far_hold: Duration,
 }
 
 impl Default for Config {
@@ -37,6 +40,7 @@ impl Default for Config {
             polling: true,
             polling_sessions_max: limits::SOCKETIO_POLLING_SESSIONS_MAX,
             sid_prefix: String::new(),
+            far_hold: Duration::from_secs(10),
         }
     }
 }

@@ -27,6 +27,19 @@ struct Body {
 }
 
 impl Fault {
+    /// By its code.
+    pub(super) const fn of(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::UnknownTransport,
+            1 => Self::UnknownSession,
+            2 => Self::BadHandshakeMethod,
+            3 => Self::BadRequest,
+            4 => Self::Forbidden,
+            5 => Self::UnsupportedVersion,
+            _ => return None,
+        })
+    }
+
     const fn message(self) -> &'static str {
         match self {
             Self::UnknownTransport => "Transport unknown",
@@ -78,5 +91,13 @@ mod tests {
         let body = r#"{"code":1,"message":"Session ID unknown"}"#;
         assert!(answer.ends_with(body), "{answer}");
         assert_eq!(Fault::Forbidden.response().status(), 403);
+    }
+
+    #[test]
+    fn a_fault_is_found_by_its_code() {
+        for code in 0..6 {
+            assert_eq!(Fault::of(code).map(|fault| fault as u8), Some(code));
+        }
+        assert_eq!(Fault::of(6), None);
     }
 }

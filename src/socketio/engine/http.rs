@@ -1,4 +1,5 @@
-//! Long polling: requests of the web `App`, brought to the task that owns their session.
+//! Long polling: requests of the web `App`, brought to the task that owns their session, or to the
+//! node that has it.
 
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse,
@@ -14,10 +15,11 @@ use tokio::{
 
 use super::{
     Engine,
+    far::Failed,
     fault::Fault,
     metrics::Transport,
     payload::Packets,
-    polling::{Answer, Handover, Polling, REQUESTS_MAX, Request},
+    polling::{Answer, Handover, Polling, Posted, REQUESTS_MAX, Request},
     query::{Asked, Query},
     registry::{Found, Requests},
     session::Session,
@@ -43,20 +45,24 @@ pub(super) async fn answer(
     match query.polling(request.method(), engine.config.polling) {
         Err(fault) => fault.response(),
         Ok(Asked::Open) => open(&engine, &request),
-        Ok(Asked::Poll(sid)) => match find(&engine, &sid) {
-            Ok(requests) => match poll(&requests).await {
+        Ok(Asked::Poll(sid)) => match engine.there(&sid) {
+            Some(there) => match there.poll(&sid, &engine.admission).await {
+                Ok(body) => text(body),
+                Err(failed) => failed.response(),
+            },
+            None => match poll_here(&engine, &sid).await {
                 Ok(body) => text(body),
                 Err(fault) => fault.response(),
             },
-            Err(fault) => fault.response(),
         },
-        Ok(Asked::Post(sid)) => match find(&engine, &sid) {
-            Ok(requests) => post(&engine, &requests, &request, body)
-                .await
-                .unwrap_or_else(|refused| refused),
-            Err(fault) => fault.response(),
-        },
+        Ok(Asked::Post(sid)) => post(&engine, &sid, &request, body)
+            .await
+            .unwrap_or_else(|refused| refused),
     }
+}
+
+async fn poll_here(engine: &Engine, sid: &str) -> Answer {
+    poll(&find(engine, sid)?).await
 }
 
 fn find(engine: &Engine, sid: &str) -> Result<Requests, Fault> {
@@ -102,7 +108,8 @@ fn start(engine: &Arc<Engine>, handshake: Handshake) -> Result<String, Refusal> 
     Ok(packet)
 }
 
-async fn poll(requests: &Requests) -> Answer {
+/// Polls a session that is here.
+pub(super) async fn poll(requests: &Requests) -> Answer {
     let (reply, answer) = oneshot::channel();
     // The session may end between any two of these.
     if requests.send(Request::Poll(reply)).await.is_err() {
@@ -113,30 +120,39 @@ async fn poll(requests: &Requests) -> Answer {
 
 async fn post(
     engine: &Engine,
-    requests: &Requests,
+    sid: &str,
     request: &HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, HttpResponse> {
+    let there = engine.there(sid);
+    let here = match &there {
+        None => Some(find(engine, sid).map_err(Fault::response)?),
+        Some(_) => None,
+    };
     if request.content_type() == "application/octet-stream" {
         // Bytes without base64 belong to version 3.
         return Err(Fault::BadRequest.response());
     }
     let body = read(request, body, engine.config.payload_bytes_max).await?;
-    let Ok(text) = String::from_utf8(body.into()) else {
-        return Err(Fault::BadRequest.response());
-    };
+    match (there, here) {
+        (Some(there), _) => there.post(sid, body).await.map_err(Failed::response)?,
+        (None, Some(requests)) => take(&requests, body).await.map_err(Fault::response)?,
+        (None, None) => return Err(Fault::UnknownSession.response()),
+    }
+    Ok(HttpResponse::Ok()
+        .content_type("text/html")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body("ok"))
+}
+
+/// Has a session that is here take a payload.
+pub(super) async fn take(requests: &Requests, body: Bytes) -> Posted {
+    let text = String::from_utf8(body.into()).map_err(|_| Fault::BadRequest)?;
     let (reply, posted) = oneshot::channel();
     let request = Request::Post(Packets::of(text), reply);
-    let unknown = || Fault::UnknownSession.response();
-    requests.send(request).await.map_err(|_| unknown())?;
-    match posted.await {
-        Ok(Ok(())) => Ok(HttpResponse::Ok()
-            .content_type("text/html")
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .body("ok")),
-        Ok(Err(fault)) => Err(fault.response()),
-        Err(_) => Err(unknown()),
-    }
+    let unknown = |_| Fault::UnknownSession;
+    requests.send(request).await.map_err(unknown)?;
+    posted.await.unwrap_or(Err(Fault::UnknownSession))
 }
 
 async fn read(
@@ -165,6 +181,20 @@ fn text(body: Bytes) -> HttpResponse {
         .content_type("text/plain; charset=UTF-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .body(body)
+}
+
+impl Failed {
+    fn response(self) -> HttpResponse {
+        match self {
+            Self::Fault(fault) => fault.response(),
+            // Whatever it is, a client of Engine.IO gives the session up and comes back; but a
+            // balancer that tries another node instead may find the right one.
+            Self::Unreachable => busy(&Refusal::new(
+                503,
+                "the node that has this session cannot be reached",
+            )),
+        }
+    }
 }
 
 /// There is no room for one more session.

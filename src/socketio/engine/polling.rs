@@ -39,6 +39,8 @@ pub(super) enum Request {
     Post(Packets, oneshot::Sender<Posted>),
     /// A WebSocket is about to carry it.
     Probed(oneshot::Receiver<GiveUp>),
+    /// To end a poll that waits: the server that it came to is about to stop.
+    Release,
 }
 
 /// The answer to a poll.
@@ -146,6 +148,7 @@ impl Polling {
                 Request::Poll(reply) => self.on_poll(reply)?,
                 Request::Post(packets, reply) => self.on_post(packets, reply)?,
                 Request::Probed(asked) => self.on_probe(asked),
+                Request::Release => self.release(),
             }
         }
         Flow::Continue(())
@@ -189,6 +192,10 @@ impl Polling {
             return;
         }
         self.upgrade = Some(asked);
+        self.release();
+    }
+
+    fn release(&mut self) {
         if let Some(poll) = self.poll.take() {
             let _ = poll.send(Ok(NOOP));
         }

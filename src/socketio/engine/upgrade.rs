@@ -6,6 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     Engine, EngineEdge,
+    far::{There, relay},
     fault::Fault,
     metrics::Transport,
     payload::text_frame,
@@ -30,6 +31,14 @@ struct Socket {
     place: Place,
 }
 
+/// A request that was not refused.
+enum Opened {
+    /// It opens a socket here.
+    Here(Socket),
+    /// It is for a session of another node.
+    There(There, String),
+}
+
 impl<S> Edge<S> for EngineEdge
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -40,7 +49,13 @@ where
 
     fn upgrade(&self, upgrade: Upgrade<S>) -> LocalBoxFuture<'static, ()> {
         match open(&self.0, &upgrade) {
-            Ok(socket) => {
+            Ok(Opened::There(there, sid)) => {
+                let engine = Arc::clone(&self.0);
+                let carried = async move { relay(&engine, there, sid, upgrade).await };
+                actix_rt::spawn(carried);
+                std::future::ready(()).boxed_local()
+            }
+            Ok(Opened::Here(socket)) => {
                 let metrics = Arc::clone(&self.0.socket_metrics);
                 let driver = drive(
                     upgrade,
@@ -60,7 +75,7 @@ where
     }
 }
 
-fn open<S>(engine: &Arc<Engine>, upgrade: &Upgrade<S>) -> Result<Socket, Refusal> {
+fn open<S>(engine: &Arc<Engine>, upgrade: &Upgrade<S>) -> Result<Opened, Refusal> {
     let head = upgrade.request.head();
     let request = handshake::Request {
         method: &head.method,
@@ -77,13 +92,16 @@ fn open<S>(engine: &Arc<Engine>, upgrade: &Upgrade<S>) -> Result<Socket, Refusal
     check_origin(request.headers, &engine.allowed_origins).map_err(|_| Fault::Forbidden)?;
     let (speaks, place) = match sid {
         None => begin(engine, Handshake::new(request.headers, upgrade.address))?,
-        Some(sid) => carry_on(engine, &sid)?,
+        Some(sid) => match engine.there(&sid) {
+            Some(there) => return Ok(Opened::There(there, sid.into_owned())),
+            None => carry_on(engine, &sid)?,
+        },
     };
-    Ok(Socket {
+    Ok(Opened::Here(Socket {
         answer,
         speaks,
         place,
-    })
+    }))
 }
 
 fn begin(engine: &Arc<Engine>, handshake: Handshake) -> Result<(EngineSocket, Place), Refusal> {

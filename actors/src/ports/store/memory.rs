@@ -181,12 +181,14 @@ impl Store for MemoryStore {
 
     fn append(&self, lane: usize, append: Append) {
         let (conversation_id, seq) = (append.conversation_id, append.seq);
+        let attempt = append.attempt;
         {
             let mut state = self.state.lock();
             let result = state.writable().and_then(|state| state.append(append));
             let appended = Appended {
                 conversation_id,
                 seq,
+                attempt,
                 result,
             };
             // Still under the state's lock, because the answers must have the appends' order.

@@ -37,9 +37,11 @@ pub enum NotificationMark {
 /// Durable storage of notifications and settings.
 #[async_trait]
 pub trait NotificationStore: Send + Sync {
-    /// Stores these, in one transaction. For each whether it is new: false for one whose user
-    /// and `dedupe_key` were there already, of which nothing is written. An id that the user
-    /// has already is a [`StoreError::Conflict`](super::StoreError::Conflict) for all of them.
+    /// Stores these. For each whether it is new: false for one whose user and `dedupe_key` were
+    /// there already, of which nothing is written. An id that the user has already is a
+    /// [`StoreError::Conflict`](super::StoreError::Conflict) for all of them, of which nothing is
+    /// written. After any other error none of them is stored, or, in a store of several machines,
+    /// some may be: who tries again under the same keys stores the others.
     async fn put_notifications(&self, new: Vec<NewNotification>) -> StoreResult<Vec<bool>>;
 
     /// A user's notifications, the newest id first; only those with a smaller id than `before`.
@@ -63,8 +65,15 @@ pub trait NotificationStore: Send + Sync {
         at: Timestamp,
     ) -> StoreResult<bool>;
 
+    /// Whether notifications and their dedupe keys expire by themselves, when the store has kept
+    /// them for as long as it was told to when it was opened.
+    fn notifications_expire(&self) -> bool {
+        false
+    }
+
     /// Deletes at most `limit` notifications that were made before `before`, the oldest first;
-    /// how many. Their dedupe keys are free again.
+    /// how many. Their dedupe keys are free again. Where they expire by themselves there is
+    /// nothing to do.
     async fn prune_notifications(&self, before: Timestamp, limit: usize) -> StoreResult<usize>;
 
     /// A user's settings: JSON that only its writer understands.

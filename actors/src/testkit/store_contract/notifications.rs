@@ -207,6 +207,9 @@ pub async fn unread_counts_what_was_not_seen(fx: Fixture) {
     mark(&fx, &made[0], "p1", NotificationMark::Read, 6).await;
     mark(&fx, &made[0], "p1", NotificationMark::Read, 7).await;
     assert_eq!(unread("p1").await, Ok(2));
+    if fx.store.notifications_expire() {
+        return;
+    }
     assert_eq!(
         fx.store.prune_notifications(fx.at(2), 100).await,
         Ok(2),
@@ -225,6 +228,12 @@ pub async fn the_oldest_are_pruned_first(fx: Fixture) {
     let stored = made.iter().map(|one| new(one, None)).collect();
     assert!(fx.store.put_notifications(stored).await.is_ok());
     made.reverse();
+    if fx.store.notifications_expire() {
+        // Nothing that another one asks for: a test of that store waits until they are gone.
+        assert_eq!(fx.store.prune_notifications(fx.at(9), 100).await, Ok(0));
+        assert_eq!(ids(&fx, "p1").await.len(), 3);
+        return;
+    }
     let prune = |at, limit| fx.store.prune_notifications(fx.at(at), limit);
     assert_eq!(prune(0, 100).await, Ok(0));
     assert_eq!(prune(4, 0).await, Ok(0));
@@ -243,6 +252,9 @@ pub async fn a_pruned_key_is_free_again(fx: Fixture) {
     let store = &fx.store;
     assert_eq!(store.put_notifications(keyed(0)).await, Ok(vec![true]));
     assert_eq!(store.put_notifications(keyed(5)).await, Ok(vec![false]));
+    if store.notifications_expire() {
+        return;
+    }
     assert_eq!(store.prune_notifications(fx.at(1), 10).await, Ok(1));
     assert_eq!(store.put_notifications(keyed(6)).await, Ok(vec![true]));
     assert_eq!(list(&fx, "p1").await.len(), 1);

@@ -1,0 +1,174 @@
+//! Commands that were passed on to the node that their conversation is placed on.
+
+use bedside_protocol::{
+    Command, CommandError, ConversationId, Reply,
+    node::{NodeAct, NodeAsk, NodeResult, WireCommand},
+    reply::Empty,
+};
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+use crate::{
+    conversation::{Act, Ask},
+    ports::bus::Peer,
+};
+
+/// Commands on their way to other nodes; past that they are refused.
+const WAITING_MAX: usize = 65_536;
+
+/// How long an answer may take. Then the conversation is looked after here, as far as that can
+/// do no harm: the store refuses whoever is late.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
+
+pub(super) struct Waiting {
+    pub(super) conversation_id: ConversationId,
+    pub(super) ask: Ask,
+    peer: Arc<Peer>,
+    since: Instant,
+}
+
+#[derive(Default)]
+struct Table {
+    /// In the order in which they were passed on.
+    waiting: BTreeMap<u64, Waiting>,
+    last: u64,
+}
+
+/// See the module's text.
+#[derive(Default)]
+pub(super) struct Asks {
+    table: Mutex<Table>,
+}
+
+impl Asks {
+    /// Keeps a command until it is answered; what is to be sent.
+    ///
+    /// # Errors
+    /// The command, when too many wait.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it gives back what it was given, on a path that is rarely taken"
+    )]
+    pub(super) fn keep(
+        &self,
+        peer: &Arc<Peer>,
+        conversation_id: ConversationId,
+        ask: Ask,
+    ) -> Result<NodeAsk, Ask> {
+        let mut table = self.table.lock();
+        if table.waiting.len() >= WAITING_MAX {
+            return Err(ask);
+        }
+        table.last += 1;
+        let request = table.last;
+        let message = NodeAsk {
+            request,
+            conversation_id,
+            user_id: ask.caller.user_id.clone(),
+            name: ask.caller.name.to_string(),
+            roles: ask.caller.roles,
+            session_id: ask.caller.origin.as_ref().map(|origin| origin.session_id()),
+            act: act_of(&ask.act),
+        };
+        let waiting = Waiting {
+            conversation_id,
+            ask,
+            peer: peer.clone(),
+            since: Instant::now(),
+        };
+        table.waiting.insert(request, waiting);
+        Ok(message)
+    }
+
+    /// One that is answered.
+    pub(super) fn take(&self, request: u64) -> Option<Waiting> {
+        self.table.lock().waiting.remove(&request)
+    }
+
+    /// Those that have waited for too long, in order.
+    pub(super) fn overdue(&self, within: Duration) -> Vec<Waiting> {
+        self.extract(|waiting| waiting.since.elapsed() >= within)
+    }
+
+    /// Those that wait for a node that is gone, in order.
+    pub(super) fn of_peer(&self, peer: &Peer) -> Vec<Waiting> {
+        self.extract(|waiting| *waiting.peer == *peer)
+    }
+
+    /// All, in order.
+    pub(super) fn all(&self) -> Vec<Waiting> {
+        self.extract(|_| true)
+    }
+
+    fn extract(&self, which: impl Fn(&Waiting) -> bool) -> Vec<Waiting> {
+        let mut table = self.table.lock();
+        let out = table.waiting.extract_if(.., |_, waiting| which(waiting));
+        out.map(|(_, waiting)| waiting).collect()
+    }
+}
+
+/// Whether it may be done once more without doing it twice.
+pub(super) fn may_repeat(act: &Act) -> bool {
+    match act {
+        Act::Command(Command::MessageSend(send)) => send.client_msg_id.is_some(),
+        Act::Command(
+            Command::MemberLeave(_)
+            | Command::MessageEdit(_)
+            | Command::ConsultationStart(_)
+            | Command::ConsultationEnd(_),
+        )
+        | Act::CancelConsultation
+        | Act::SystemMessage(_) => false,
+        Act::Command(_) => true,
+    }
+}
+
+fn act_of(act: &Act) -> NodeAct {
+    match act {
+        Act::Command(command) => NodeAct::Command(WireCommand(command.clone())),
+        Act::CancelConsultation => NodeAct::CancelConsultation,
+        Act::SystemMessage(text) => NodeAct::SystemMessage(text.clone()),
+    }
+}
+
+pub(super) fn act_from(act: NodeAct) -> Act {
+    match act {
+        NodeAct::Command(WireCommand(command)) => Act::Command(command),
+        NodeAct::CancelConsultation => Act::CancelConsultation,
+        NodeAct::SystemMessage(text) => Act::SystemMessage(text),
+    }
+}
+
+/// What goes back to the node that asked.
+pub(crate) fn result_of(answer: Result<Reply, CommandError>) -> NodeResult {
+    match answer {
+        Ok(Reply::Empty(_)) => NodeResult::Done,
+        Ok(Reply::MessageSent(sent)) => NodeResult::Sent(sent),
+        Ok(Reply::Logged(logged)) => NodeResult::Logged(logged),
+        Ok(Reply::Mine(mine)) => NodeResult::Mine(Box::new(mine)),
+        Ok(Reply::ReceiptTaken(taken)) => NodeResult::Receipt(taken),
+        Ok(Reply::Consultation(reply)) => NodeResult::Consultation(reply),
+        Ok(_) => NodeResult::Unknown,
+        Err(error) => NodeResult::Refused(error),
+    }
+}
+
+/// What the client is told.
+pub(super) fn answer_from(result: NodeResult) -> Result<Reply, CommandError> {
+    Ok(match result {
+        NodeResult::Done => Reply::Empty(Empty {}),
+        NodeResult::Sent(sent) => Reply::MessageSent(sent),
+        NodeResult::Logged(logged) => Reply::Logged(logged),
+        NodeResult::Mine(mine) => Reply::Mine(*mine),
+        NodeResult::Receipt(taken) => Reply::ReceiptTaken(taken),
+        NodeResult::Consultation(reply) => Reply::Consultation(reply),
+        NodeResult::Refused(error) => return Err(error),
+        NodeResult::MayEnter(_) | NodeResult::MaySubscribe(_) | NodeResult::Unknown => {
+            return Err(CommandError::unavailable(
+                "another node answered what this one does not understand",
+                1_000,
+            ));
+        }
+    })
+}

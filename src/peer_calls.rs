@@ -1,0 +1,98 @@
+//! What a node asks of another one for a client of its own: "any node serves any client".
+//!
+//! A balancer sends each request of a client to whichever node it likes. What has to be in one
+//! node's memory - a session of long polling, an unused ticket - names that node, and a node that
+//! gets a request about it passes the request on in a call.
+//!
+//! ```text
+//! wire      how calls and answers are written     (pure)
+//! tickets   tickets that another node made
+//! ```
+//!
+//! Sessions of Engine.IO are in `socketio/engine/far.rs`.
+
+pub mod tickets;
+pub mod wire;
+
+use async_trait::async_trait;
+use bedside_actors::cluster::{CallError, Calls, Cluster};
+use bedside_protocol::NodeId;
+use bytes::Bytes;
+use std::{sync::Arc, time::Duration};
+
+use self::wire::{Answer, Call, Refused};
+use crate::socketio::engine::EngineEdge;
+
+/// The other nodes, as the ways in see them.
+#[async_trait]
+pub trait Peers: Send + Sync {
+    /// This node.
+    fn me(&self) -> &NodeId;
+
+    /// Whether it is certain that there is no such node, or none any more. A node that merely
+    /// cannot be reached may still have what a client asks for.
+    fn is_gone(&self, node: &NodeId) -> bool {
+        let _ = node;
+        false
+    }
+
+    /// Has another node answer a call.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    async fn call(
+        &self,
+        node: &NodeId,
+        body: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, CallError>;
+}
+
+#[async_trait]
+impl Peers for Cluster {
+    fn me(&self) -> &NodeId {
+        Self::me(self)
+    }
+
+    fn is_gone(&self, node: &NodeId) -> bool {
+        self.is_up() && node != Self::me(self) && !self.peers().contains(node)
+    }
+
+    async fn call(
+        &self,
+        node: &NodeId,
+        body: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, CallError> {
+        Self::call(self, node, body, deadline).await
+    }
+}
+
+/// Answers the calls of other nodes: to be given to [`Cluster::serve`].
+pub struct PeerCalls {
+    /// Whose sessions clients may ask for.
+    pub engine: EngineEdge,
+    /// Redeems tickets that were made here.
+    pub redeem: Arc<tickets::RedeemHere>,
+}
+
+impl PeerCalls {
+    async fn answer(&self, body: Bytes) -> Answer {
+        match Call::decode(body) {
+            Ok(Call::Redeem(ticket)) => Answer::Redeemed((self.redeem)(&ticket).map(Into::into)),
+            Ok(call) => self.engine.answer(call).await,
+            Err(refused) => Answer::Refused(refused),
+        }
+    }
+}
+
+#[async_trait]
+impl Calls for PeerCalls {
+    async fn call(&self, body: Bytes) -> Bytes {
+        let answer = self.answer(body).await;
+        answer
+            .encode()
+            .or_else(|_| Answer::Refused(Refused::TooLarge).encode())
+            .unwrap_or_default()
+    }
+}
