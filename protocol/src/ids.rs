@@ -204,6 +204,13 @@ impl ConsultationId {
     pub const fn number(self) -> u64 {
         self.0
     }
+
+    /// When it was made.
+    #[must_use]
+    pub const fn made_at(self) -> crate::Timestamp {
+        let ms = Self::EPOCH_MS + self.0 / Self::PER_MS;
+        crate::Timestamp::from_millis(ms.cast_signed())
+    }
 }
 
 impl fmt::Display for ConsultationId {
