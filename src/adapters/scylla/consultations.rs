@@ -22,7 +22,7 @@ use super::{
     cql::{Cql, Query},
     create,
     values::{
-        Named as _, Sparse, at, consultation_id, conversation_id, int, named, time,
+        Sparse, at, consultation_id, conversation_id, int, named, time,
         user_id as parse_user_id, uuid_of,
     },
 };
