@@ -90,7 +90,8 @@ impl ConversationActor {
     /// place of the first.
     fn fenced(&mut self, from: usize, ctx: &mut Context<Self>) {
         self.fences += 1;
-        tracing::info!(conversation_id = %self.id, "another server was quicker");
+        COUNTERS.appends_fenced.add(1);
+        tracing::debug!(conversation_id = %self.id, "another server was quicker");
         if self.fences > BACK_OFF_DOUBLED_MAX * 2 {
             self.be_quiet();
         }
