@@ -79,7 +79,11 @@ pub(super) struct Life {
     deadlines: VecDeque<(Instant, u64)>,
     /// What to post again, and when.
     again: VecDeque<(Instant, u64)>,
+    /// What to read again, and when.
+    pages: VecDeque<(Instant, ConversationId)>,
     refusals: u32,
+    /// Refusals and lost sockets since something went well.
+    troubles: u32,
     /// When each open send was first posted, and whether it is a probe.
     begun: HashMap<u64, (Instant, bool)>,
     next_send: Option<Instant>,
@@ -112,6 +116,7 @@ impl Device {
             let is_idle = self.life.is_in
                 && self.life.asked.is_empty()
                 && self.life.again.is_empty()
+                && self.life.pages.is_empty()
                 && self.memory().open.is_empty();
             self.board.set_idle(self.number, is_idle);
         }
@@ -156,8 +161,9 @@ impl Device {
         let send = life.next_send.filter(|_| life.is_in);
         let read = life.next_read.filter(|_| life.is_in);
         let deadline = life.deadlines.front().map(|(at, _)| *at);
-        let again = life.again.front().map(|(at, _)| *at);
-        let all = [send, read, deadline, again];
+        let again = life.again.iter().map(|(at, _)| *at).min();
+        let page = life.pages.iter().map(|(at, _)| *at).min();
+        let all = [send, read, deadline, again, page];
         let far = Instant::now() + ANSWER_WITHIN;
         all.into_iter().flatten().min().unwrap_or(far)
     }
@@ -207,10 +213,11 @@ impl Device {
         if !self.life.is_in {
             return;
         }
-        while self.life.again.front().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, name)) = self.life.again.pop_front() {
-                self.post_again(name);
-            }
+        for name in due(&mut self.life.again, now) {
+            self.post_again(name);
+        }
+        for id in due(&mut self.life.pages, now) {
+            self.page(id);
         }
         // What was written while there was no socket is said now.
         while let Some(at) = self.life.next_send.filter(|at| *at <= now) {
@@ -295,12 +302,22 @@ impl Device {
         match answer {
             Ok(data) => {
                 self.life.refusals = 0;
+                self.life.troubles = 0;
                 if let Err(error) = self.on_done(asked, data) {
                     self.memory().problem(format!("{asked:?} got {error}"));
                 }
             }
             Err(error) => self.on_refused(asked, &error),
         }
+    }
+
+    /// How long to wait before the next try: doubled with each that failed, up to a second, and
+    /// a bit of chance, so that what is overloaded is not asked by everyone at once.
+    fn patience(&mut self) -> Duration {
+        let doubled = self.life.troubles.min(5);
+        self.life.troubles += 1;
+        let ms = 32_u64 << doubled;
+        Duration::from_millis(ms + self.rng.below(usize::try_from(ms).unwrap_or(1)) as u64)
     }
 
     fn on_done(&mut self, asked: Asked, data: serde_json::Value) -> Outcome<()> {
@@ -353,13 +370,15 @@ impl Device {
                 .problem(format!("{asked:?} was refused for good: {error}"));
         }
         self.life.refusals += 1;
-        let wait = error.retry_after_ms.max(50) + self.rng.below(100) as u64;
-        let later = Instant::now() + Duration::from_millis(wait);
+        let wait = self
+            .patience()
+            .max(Duration::from_millis(error.retry_after_ms));
+        let later = Instant::now() + wait;
         match asked {
             // A receipt is not repeated: the next one says more.
             Asked::Read(..) => {}
             Asked::Send { name, .. } => self.life.again.push_back((later, name)),
-            Asked::Page(id) => self.page(id),
+            Asked::Page(id) => self.life.pages.push_back((later, id)),
             Asked::Resume => return self.leave(true),
         }
         if self.life.refusals >= REFUSALS_MAX {
@@ -384,4 +403,16 @@ impl Device {
         let after = self.memory().position(id);
         self.ask(&peer::history(id, after), Asked::Page(id));
     }
+}
+
+/// Takes out what is due.
+fn due<T: Copy>(waiting: &mut VecDeque<(Instant, T)>, now: Instant) -> Vec<T> {
+    let is_due = |(at, _): &(Instant, T)| *at <= now;
+    let due = waiting
+        .iter()
+        .filter(|one| is_due(one))
+        .map(|(_, what)| *what);
+    let due = due.collect();
+    waiting.retain(|one| !is_due(one));
+    due
 }
