@@ -2,7 +2,7 @@
 
 mod names;
 #[cfg(feature = "cluster")]
-pub mod scylla;
-#[cfg(feature = "cluster")]
 pub mod redis;
+#[cfg(feature = "cluster")]
+pub mod scylla;
 pub mod sqlite;

@@ -151,7 +151,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
     let admission = Admission::new(config.limits.connections_max);
     let engine = socketio::edge(config, clinic.clone(), &admission, &metrics);
     if let Some(cluster) = node.cluster() {
-        peers::join(cluster, &engine, &tickets);
+        peers::join(cluster, &engine, &clinic, &tickets);
     }
     let parts = HttpParts {
         shown,

@@ -35,6 +35,8 @@ const BACK_OFF_DOUBLED_MAX: u32 = 4;
 pub(crate) struct Refresh {
     /// When it was heard of: a load that began later has seen it.
     pub(crate) since: Instant,
+    /// How far the log goes, if that is what was heard: a state that knows it is not behind.
+    pub(crate) head: Option<u64>,
 }
 
 /// The store has answered all that it was given before the state was loaded.
@@ -55,9 +57,7 @@ impl ConversationActor {
                 Ok(()) => {
                     self.fences = 0;
                     // In order: what was handed in before it is stored, too.
-                    for pending in self.pending.drain(..=at).collect::<Vec<_>>() {
-                        self.stored(pending);
-                    }
+                    self.first_stored(at + 1);
                     // The state was loaded without it.
                     self.is_stale |= self.settling;
                 }
@@ -76,6 +76,14 @@ impl ConversationActor {
             self.reload(ctx);
         }
         self.try_to_leave(ctx);
+    }
+
+    fn first_stored(&mut self, count: usize) {
+        for _ in 0..count {
+            if let Some(pending) = self.pending.pop_front() {
+                self.stored(pending);
+            }
+        }
     }
 
     /// Nothing of these entries is stored, and never will be: another server's entry has the
@@ -144,13 +152,7 @@ impl ConversationActor {
         // In order: one that is in the log vouches for those before it.
         let mut pending = self.pending.iter();
         let stored = pending.rposition(|p| at(p.seq) == Some(p.attempt));
-        for pending in self
-            .pending
-            .drain(..stored.map_or(0, |i| i + 1))
-            .collect::<Vec<_>>()
-        {
-            self.stored(pending);
-        }
+        self.first_stored(stored.map_or(0, |i| i + 1));
         let Some(first) = self.pending.front() else {
             return;
         };
@@ -188,9 +190,7 @@ impl ConversationActor {
     /// Nobody else writes: what is in the log was stored here, and all else never reached it.
     fn settle_alone(&mut self, head: u64) {
         let stored = self.pending.partition_point(|p| p.seq <= head);
-        for pending in self.pending.drain(..stored).collect::<Vec<_>>() {
-            self.stored(pending);
-        }
+        self.first_stored(stored);
         let error = CommandError::unavailable(
             "it was not stored; try again with the same client_msg_id",
             50,
@@ -277,14 +277,17 @@ impl Handler<Settled> for ConversationActor {
 impl Handler<Refresh> for ConversationActor {
     type Result = ();
 
-    fn handle(&mut self, Refresh { since }: Refresh, ctx: &mut Self::Context) {
-        match self.stage {
-            Stage::Ready(_) if since < self.looked_at => {}
+    fn handle(&mut self, refresh: Refresh, ctx: &mut Self::Context) {
+        let is_known =
+            |state: &super::state::State| refresh.head.is_some_and(|head| head <= state.head.seq);
+        match &self.stage {
+            Stage::Ready(_) if refresh.since < self.looked_at => {}
+            Stage::Ready(state) if is_known(state) => {}
             // An entry on its way shows by itself whether the state is behind; a state that is
             // not can be so again by the time that it is answered.
             Stage::Ready(_) if !self.pending.is_empty() => self.is_stale = true,
             Stage::Ready(_) => self.reload(ctx),
-            Stage::Failed(until) if until <= Instant::now() => self.load(ctx),
+            Stage::Failed(until) if *until <= Instant::now() => self.load(ctx),
             // It may have come just before this actor gave up its place.
             Stage::Retired => self.shared.directory.refresh(self.id),
             // One that failed is tried again; one that is not there has nothing to show.

@@ -2,7 +2,7 @@
 //! that starts looks whether it has them. A server never changes them by itself, because several
 //! start at once, and because its user need not have the right to.
 
-use scylla::{client::session::Session, statement::unprepared::Statement};
+use scylla::client::session::Session;
 use std::{fmt, time::Duration};
 
 use super::{META, META_TEXT, OpenError, Options, cql::Cql, open};
@@ -19,6 +19,9 @@ const VERSION_KEY: &str = "schema_version";
 
 /// Changing tables takes longer than asking them: all nodes have to agree.
 const STATEMENT_WITHIN: Duration = Duration::from_secs(60);
+
+/// How often a statement is tried again.
+const TRIES_MAX: u32 = 4;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,8 +101,13 @@ pub fn migrate(options: &Options, replication: u8) -> Result<Migrated, MigrateEr
 }
 
 async fn bring(options: &Options, replication: u8) -> Result<Migrated, MigrateError> {
-    let session = open::builder(options).build().await;
+    let builder = open::builder(options)
+        .schema_agreement_interval(Duration::from_millis(50))
+        .schema_agreement_timeout(STATEMENT_WITHIN)
+        .refresh_metadata_on_auto_schema_agreement(false);
+    let session = builder.build().await;
     let session = session.map_err(|error| open::unreachable(options, &error))?;
+    open::check_datacenter(&session, options)?;
     let keyspace = &options.keyspace;
     let known = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
     let made = if names(&session, known, keyspace).await?.is_empty() {
@@ -122,13 +130,18 @@ async fn bring(options: &Options, replication: u8) -> Result<Migrated, MigrateEr
         let version = version_before.unwrap_or_default().to_string();
         return Err(MigrateError::Newer(version));
     }
+    if version_before == Some(VERSION) {
+        return Ok(Migrated {
+            keyspace: made,
+            tables_made: 0,
+            version_before,
+        });
+    }
     for statement in statements(SCHEMA).filter(|text| text.starts_with("CREATE TABLE")) {
         run(&session, &statement).await?;
     }
     let after = tables(&session, keyspace).await?;
-    if version_before != Some(VERSION) {
-        note_version(&session, version_before).await?;
-    }
+    note_version(&session, version_before).await?;
     Ok(Migrated {
         keyspace: made,
         tables_made: after.len() - before.len(),
@@ -149,7 +162,7 @@ fn datacenter(
     known.sort();
     known.dedup();
     let datacenter = match (&options.datacenter, known.as_slice()) {
-        (Some(wanted), _) if known.contains(wanted) => wanted.clone(),
+        (Some(wanted), _) => wanted.clone(),
         (None, [only]) => only.clone(),
         _ => return Err(MigrateError::WhichDatacenter(known)),
     };
@@ -181,12 +194,19 @@ fn statements(text: &str) -> impl Iterator<Item = String> {
     parts.into_iter().filter(|statement| !statement.is_empty())
 }
 
-/// Does it, and waits until all nodes know.
+/// Does it, and waits until all nodes know. A ring that is busy with another change is asked
+/// again: each of these may be done twice.
 async fn run(session: &Session, statement: &str) -> Result<(), MigrateError> {
-    let done = session.query_unpaged(Statement::new(statement), ()).await;
-    done.map_err(refused)?;
-    let agreed = session.await_schema_agreement().await;
-    agreed.map(|_| ()).map_err(refused)
+    let mut tries = 0;
+    loop {
+        // The driver waits for the agreement.
+        match session.query_unpaged(statement, ()).await {
+            Ok(_) => return Ok(()),
+            Err(why) if tries == TRIES_MAX => return Err(refused(why)),
+            Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+        }
+        tries += 1;
+    }
 }
 
 async fn tables(session: &Session, keyspace: &str) -> Result<Vec<String>, MigrateError> {

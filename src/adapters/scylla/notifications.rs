@@ -16,9 +16,7 @@ use uuid::Uuid;
 use super::{
     Core, CqlStore,
     cql::{Cql, Query, all},
-    values::{
-        Named as _, Sparse, at, from_json, json, named, notification_id, time, uuid_of_notification,
-    },
+    values::{Sparse, at, from_json, json, named, notification_id, time, uuid_of_notification},
 };
 
 const MAKE_KEY: Query = Query::conditional(
@@ -220,7 +218,8 @@ fn ttl_s(created_at: Timestamp, retention: Duration) -> i32 {
 #[derive(DeserializeRow)]
 struct Row {
     notification_id: Uuid,
-    r#type: Option<String>,
+    #[scylla(rename = "type")]
+    notification_type: Option<String>,
     title: Option<String>,
     body: Option<String>,
     data: Option<String>,
@@ -256,7 +255,8 @@ async fn list(
 
 /// None for marks that outlived their notification.
 fn record(row: Row, user_id: &UserId) -> StoreResult<Option<NotificationRecord>> {
-    let (Some(notification_type), Some(created_at)) = (row.r#type, row.created_at) else {
+    let (Some(notification_type), Some(created_at)) = (row.notification_type, row.created_at)
+    else {
         return Ok(None);
     };
     Ok(Some(NotificationRecord {

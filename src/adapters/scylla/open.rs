@@ -11,8 +11,10 @@ use scylla::{
     statement::{Consistency, SerialConsistency},
 };
 use std::{
+    collections::{BTreeSet, HashMap},
     fmt,
     future::Future,
+    net::SocketAddr,
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
@@ -46,6 +48,9 @@ pub struct Options {
     pub credentials: Option<(String, String)>,
     /// How connections are encrypted; not at all when there is none.
     pub tls: Option<TlsContext>,
+    /// Where a node that says to be at one address is reached from here. Empty when all are
+    /// reached where they say; otherwise it names every node.
+    pub translated: HashMap<SocketAddr, SocketAddr>,
     /// How long one statement may take. Default 2 s.
     pub request_timeout: Duration,
     /// Threads of the store's own. Default 2.
@@ -64,6 +69,7 @@ impl Options {
             datacenter: None,
             credentials: None,
             tls: None,
+            translated: HashMap::new(),
             request_timeout: Duration::from_secs(2),
             threads: 2,
             notification_retention: Duration::from_secs(30 * 24 * 60 * 60),
@@ -90,6 +96,8 @@ pub enum OpenError {
     /// The keyspace or a table is missing or not as it should be: which keyspace, and what the
     /// ring says.
     NoSchema(String, String),
+    /// The ring has no such data centre: which, and those that it has.
+    NoDatacenter(String, String),
     /// Something of this machine: no thread.
     Failed(String),
 }
@@ -106,6 +114,10 @@ impl fmt::Display for OpenError {
                 f,
                 "the keyspace {keyspace} does not have the tables of this version: {why}. \
                  Run `bedside migrate` once, then start again"
+            ),
+            Self::NoDatacenter(wanted, known) => write!(
+                f,
+                "the ring has no data centre {wanted}, only {known}: correct SCYLLA_DATACENTER"
             ),
             Self::Failed(why) => write!(f, "the CQL store did not start: {why}"),
         }
@@ -158,6 +170,7 @@ fn runtime(options: &Options) -> Result<Runtime, OpenError> {
 
 async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
     let session = session(options).await?;
+    check_datacenter(&session, options)?;
     let counters = Arc::new(Counters::default());
     let cql = Cql::new(session, counters.clone());
     let no_schema =
@@ -197,6 +210,24 @@ async fn session(options: &Options) -> Result<Session, OpenError> {
     })
 }
 
+/// That the ring has the data centre of `options`: with another one no node is asked at all, and
+/// what the driver then says helps nobody.
+pub(super) fn check_datacenter(session: &Session, options: &Options) -> Result<(), OpenError> {
+    let state = session.get_cluster_state();
+    let known: BTreeSet<&str> = state
+        .get_nodes_info()
+        .iter()
+        .filter_map(|node| node.datacenter.as_deref())
+        .collect();
+    match options.datacenter.as_deref() {
+        Some(wanted) if !known.contains(wanted) => {
+            let known: Vec<_> = known.into_iter().collect();
+            Err(OpenError::NoDatacenter(wanted.to_owned(), known.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn unreachable(options: &Options, why: &NewSessionError) -> OpenError {
     OpenError::Unreachable(options.nodes.join(", "), why.to_string())
 }
@@ -220,6 +251,9 @@ pub(super) fn builder(options: &Options) -> SessionBuilder {
         // What one server writes twice is ordered by its own clock, whichever node takes it.
         .timestamp_generator(Arc::new(MonotonicTimestampGenerator::new()))
         .tls_context(options.tls.clone());
+    if !options.translated.is_empty() {
+        builder = builder.address_translator(Arc::new(options.translated.clone()));
+    }
     if let Some(datacenter) = &options.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());
     }

@@ -195,6 +195,7 @@ fn answer(core: &Core, group: Vec<Work>, result: &StoreResult<()>) {
                 heard.entry(sink).or_default().push(Appended {
                     conversation_id: append.conversation_id,
                     seq: append.seq,
+                    attempt: append.attempt,
                     result: result.clone(),
                 });
             }
