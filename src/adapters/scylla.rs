@@ -65,8 +65,7 @@ use self::{
     writer::Lanes,
 };
 
-const META_TEXT: &str = "SELECT value FROM store_meta WHERE key = ?";
-const META: Query = Query::read(META_TEXT);
+const META: Query = Query::read("SELECT value FROM store_meta WHERE key = ?");
 const SET_META: Query = Query::write("INSERT INTO store_meta (key, value) VALUES (?, ?)");
 const MAKE_META: Query =
     Query::conditional("INSERT INTO store_meta (key, value) VALUES (?, ?) IF NOT EXISTS");

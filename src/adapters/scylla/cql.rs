@@ -79,14 +79,16 @@ impl Query {
 /// A session with the ring, and the statements that it has prepared.
 pub(super) struct Cql {
     session: Session,
+    keyspace: String,
     prepared: RwLock<HashMap<Query, PreparedStatement>>,
     pub(super) counters: Arc<Counters>,
 }
 
 impl Cql {
-    pub(super) fn new(session: Session, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(session: Session, keyspace: &str, counters: Arc<Counters>) -> Self {
         Self {
             session,
+            keyspace: keyspace.to_owned(),
             prepared: RwLock::default(),
             counters,
         }
@@ -238,7 +240,8 @@ impl Cql {
         if let Some(prepared) = self.prepared.read().get(&query) {
             return Ok(prepared.clone());
         }
-        let prepared = self.session.prepare(query.text).await;
+        let text = qualified(query.text, &self.keyspace);
+        let prepared = self.session.prepare(text).await;
         let mut prepared = prepared.map_err(unavailable)?;
         prepared.set_page_size(PAGE_ROWS);
         prepared.set_consistency(match query.kind {
@@ -251,6 +254,25 @@ impl Cql {
         self.prepared.write().insert(query, prepared.clone());
         Ok(prepared)
     }
+}
+
+/// The statement with its table's keyspace. A session that is in a keyspace would do as well, but
+/// for the warnings of the servers, which find it ambiguous.
+fn qualified(text: &str, keyspace: &str) -> String {
+    let mut qualified = String::with_capacity(text.len() + keyspace.len() + 1);
+    let mut names_table = false;
+    for word in text.split_whitespace() {
+        if !qualified.is_empty() {
+            qualified.push(' ');
+        }
+        if names_table && !word.contains('.') {
+            qualified.push_str(keyspace);
+            qualified.push('.');
+        }
+        qualified.push_str(word);
+        names_table = matches!(word, "FROM" | "INTO" | "UPDATE");
+    }
+    qualified
 }
 
 /// Awaits these, [`AT_ONCE`] at a time; the answers keep their order.
@@ -274,4 +296,28 @@ fn applied(result: QueryResult) -> StoreResult<bool> {
 /// What the driver says, for operators. Its texts name statements and nodes, never values.
 pub(super) fn unavailable(error: impl ToString) -> StoreError {
     StoreError::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_statement_names_its_keyspace() {
+        for (text, want) in [
+            (
+                "SELECT a\n     FROM t WHERE b = ?",
+                "SELECT a FROM k.t WHERE b = ?",
+            ),
+            (
+                "INSERT INTO t (a) VALUES (?)",
+                "INSERT INTO k.t (a) VALUES (?)",
+            ),
+            ("UPDATE t SET a = ?", "UPDATE k.t SET a = ?"),
+            ("DELETE FROM t", "DELETE FROM k.t"),
+            ("SELECT a FROM system.t", "SELECT a FROM system.t"),
+        ] {
+            assert_eq!(qualified(text, "k"), want);
+        }
+    }
 }

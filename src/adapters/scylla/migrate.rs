@@ -2,10 +2,15 @@
 //! that starts looks whether it has them. A server never changes them by itself, because several
 //! start at once, and because its user need not have the right to.
 
+use bedside_actors::ports::store::StoreResult;
 use scylla::client::session::Session;
 use std::{fmt, time::Duration};
 
-use super::{META, META_TEXT, OpenError, Options, cql::Cql, open};
+use super::{
+    META, OpenError, Options,
+    cql::{Cql, Query},
+    open,
+};
 
 /// All tables. What is there already is left alone.
 const SCHEMA: &str = include_str!("../../../schema.cql");
@@ -16,6 +21,11 @@ pub const VERSION: u32 = 1;
 
 /// Under this name the store keeps the version of its tables.
 const VERSION_KEY: &str = "schema_version";
+
+const HAS_META: Query = Query::read(
+    "SELECT table_name FROM system_schema.tables
+     WHERE keyspace_name = ? AND table_name = 'store_meta'",
+);
 
 /// Changing tables takes longer than asking them: all nodes have to agree.
 const STATEMENT_WITHIN: Duration = Duration::from_secs(60);
@@ -118,11 +128,9 @@ async fn bring(options: &Options, replication: u8) -> Result<Migrated, MigrateEr
     } else {
         None
     };
-    let used = session.use_keyspace(keyspace, true).await;
-    used.map_err(refused)?;
     let before = tables(&session, keyspace).await?;
     let version_before = if before.iter().any(|table| table == "store_meta") {
-        version(&session).await?
+        version(&session, keyspace).await?
     } else {
         None
     };
@@ -137,11 +145,11 @@ async fn bring(options: &Options, replication: u8) -> Result<Migrated, MigrateEr
             version_before,
         });
     }
-    for statement in statements(SCHEMA).filter(|text| text.starts_with("CREATE TABLE")) {
+    for statement in create_tables(keyspace) {
         run(&session, &statement).await?;
     }
     let after = tables(&session, keyspace).await?;
-    note_version(&session, version_before).await?;
+    note_version(&session, keyspace, version_before).await?;
     Ok(Migrated {
         keyspace: made,
         tables_made: after.len() - before.len(),
@@ -182,6 +190,14 @@ fn create_keyspace(keyspace: &str, datacenter: &str, replication: u8) -> String 
     )
 }
 
+/// What makes the tables, each with its keyspace.
+fn create_tables(keyspace: &str) -> impl Iterator<Item = String> {
+    let create = "CREATE TABLE IF NOT EXISTS ";
+    let there = format!("{create}{keyspace}.");
+    let tables = statements(SCHEMA).filter(move |text| text.starts_with(create));
+    tables.map(move |text| text.replacen(create, &there, 1))
+}
+
 /// The statements of a text, without comments and line ends.
 fn statements(text: &str) -> impl Iterator<Item = String> {
     let code = text.lines().map(|line| {
@@ -214,8 +230,9 @@ async fn tables(session: &Session, keyspace: &str) -> Result<Vec<String>, Migrat
     names(session, text, keyspace).await
 }
 
-async fn version(session: &Session) -> Result<Option<u32>, MigrateError> {
-    let found = names(session, META_TEXT, VERSION_KEY).await?;
+async fn version(session: &Session, keyspace: &str) -> Result<Option<u32>, MigrateError> {
+    let text = format!("SELECT value FROM {keyspace}.store_meta WHERE key = ?");
+    let found = names(session, &text, VERSION_KEY).await?;
     let parse = |text: String| text.parse().map_err(|_| MigrateError::Newer(text));
     found.into_iter().next().map(parse).transpose()
 }
@@ -232,21 +249,26 @@ async fn names(session: &Session, text: &str, value: &str) -> Result<Vec<String>
 }
 
 /// Conditionally, as everything in this table is written that is written more than once.
-async fn note_version(session: &Session, before: Option<u32>) -> Result<(), MigrateError> {
+async fn note_version(
+    session: &Session,
+    keyspace: &str,
+    before: Option<u32>,
+) -> Result<(), MigrateError> {
+    let table = format!("{keyspace}.store_meta");
     let now = VERSION.to_string();
     let done = match before {
         None => {
-            let text = "INSERT INTO store_meta (key, value) VALUES (?, ?) IF NOT EXISTS";
+            let text = format!("INSERT INTO {table} (key, value) VALUES (?, ?) IF NOT EXISTS");
             session.query_unpaged(text, (VERSION_KEY, now)).await
         }
         Some(before) => {
-            let text = "UPDATE store_meta SET value = ? WHERE key = ? IF value = ?";
+            let text = format!("UPDATE {table} SET value = ? WHERE key = ? IF value = ?");
             let values = (now, VERSION_KEY, before.to_string());
             session.query_unpaged(text, values).await
         }
     };
     done.map_err(refused)?;
-    match version(session).await? {
+    match version(session, keyspace).await? {
         Some(VERSION) => Ok(()),
         _ => Err(refused("the version could not be noted")),
     }
@@ -256,19 +278,25 @@ fn refused(why: impl ToString) -> MigrateError {
     MigrateError::Refused(why.to_string())
 }
 
-/// Whether a server of this version can work on the tables: why not. Later ones will do, because
-/// an upgrade begins with the schema, under servers that run.
-pub(super) async fn check(cql: &Cql) -> Result<(), String> {
-    let found = cql.first::<(String,)>(META, (VERSION_KEY,)).await;
-    let found = found.map_err(|error| error.to_string())?;
-    let version = found.and_then(|(version,)| version.parse::<u32>().ok());
-    match version {
-        None => Err("it has no schema version".to_owned()),
-        Some(version) if version < VERSION => {
-            Err(format!("it has schema version {version}, not {VERSION}"))
-        }
-        Some(_) => Ok(()),
+/// What a server of this version lacks in the keyspace, if anything. A later schema will do,
+/// because an upgrade begins with the schema, under servers that run.
+pub(super) async fn lacks(cql: &Cql, keyspace: &str) -> StoreResult<Option<String>> {
+    if cql
+        .first::<(String,)>(HAS_META, (keyspace,))
+        .await?
+        .is_none()
+    {
+        return Ok(Some("there are none".to_owned()));
     }
+    let found = cql.first::<(String,)>(META, (VERSION_KEY,)).await?;
+    let version = found.and_then(|(version,)| version.parse::<u32>().ok());
+    Ok(match version {
+        None => Some("it has no schema version".to_owned()),
+        Some(version) if version < VERSION => {
+            Some(format!("it has schema version {version}, not {VERSION}"))
+        }
+        Some(_) => None,
+    })
 }
 
 #[cfg(test)]

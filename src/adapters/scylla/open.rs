@@ -1,12 +1,12 @@
 //! Connecting to a ring.
 
+use bedside_actors::ports::store::{StoreError, StoreResult};
 use scylla::{
     client::{
         execution_profile::ExecutionProfile,
         session::{Session, TlsContext},
         session_builder::SessionBuilder,
     },
-    errors::NewSessionError,
     policies::timestamp_generator::MonotonicTimestampGenerator,
     statement::{Consistency, SerialConsistency},
 };
@@ -28,6 +28,7 @@ use super::{
     migrate,
     shared::Readings,
     stats::Counters,
+    values::odd,
     writer::Lanes,
 };
 
@@ -91,7 +92,8 @@ impl fmt::Debug for Options {
 /// Why a ring could not be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
-    /// No node answered as it should: where it was looked for, and what the driver says.
+    /// No node answered as it should, or too few did: where the ring was looked for, and what the
+    /// driver says.
     Unreachable(String, String),
     /// The keyspace or a table is missing or not as it should be: which keyspace, and what the
     /// ring says.
@@ -108,7 +110,7 @@ impl fmt::Display for OpenError {
             Self::Unreachable(nodes, why) => write!(
                 f,
                 "no CQL node of {nodes} can be used: {why}. Check the addresses, the user and \
-                 password, and whether the ring is up"
+                 password, and whether enough of the ring is up"
             ),
             Self::NoSchema(keyspace, why) => write!(
                 f,
@@ -169,18 +171,19 @@ fn runtime(options: &Options) -> Result<Runtime, OpenError> {
 }
 
 async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
-    let session = session(options).await?;
+    let session = builder(options).build().await;
+    let session = session.map_err(|error| unreachable(options, &error))?;
     check_datacenter(&session, options)?;
     let counters = Arc::new(Counters::default());
-    let cql = Cql::new(session, counters.clone());
-    let no_schema =
-        |why: &dyn fmt::Display| OpenError::NoSchema(options.keyspace.clone(), why.to_string());
-    migrate::check(&cql).await.map_err(|why| no_schema(&why))?;
-    let epoch = match epoch(&cql).await {
-        Ok(Some(epoch)) => epoch,
-        Ok(None) => return Err(no_schema(&"the epoch was made and is not there")),
-        Err(error) => return Err(no_schema(&error)),
-    };
+    let cql = Cql::new(session, &options.keyspace, counters.clone());
+    let failed = |why: StoreError| unreachable(options, &why);
+    if let Some(why) = migrate::lacks(&cql, &options.keyspace)
+        .await
+        .map_err(failed)?
+    {
+        return Err(OpenError::NoSchema(options.keyspace.clone(), why));
+    }
+    let epoch = epoch(&cql).await.map_err(failed)?;
     Ok(Core {
         epoch,
         cql,
@@ -195,18 +198,6 @@ async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
         handle,
         sinks: OnceLock::new(),
         closed: AtomicBool::new(false),
-    })
-}
-
-/// A session with the ring, in the keyspace of `options`.
-async fn session(options: &Options) -> Result<Session, OpenError> {
-    let builder = builder(options).use_keyspace(&options.keyspace, true);
-    builder.build().await.map_err(|error| {
-        use scylla::errors::NewSessionError::UseKeyspaceError;
-        match error {
-            UseKeyspaceError(why) => OpenError::NoSchema(options.keyspace.clone(), why.to_string()),
-            other => unreachable(options, &other),
-        }
     })
 }
 
@@ -228,11 +219,11 @@ pub(super) fn check_datacenter(session: &Session, options: &Options) -> Result<(
     }
 }
 
-pub(super) fn unreachable(options: &Options, why: &NewSessionError) -> OpenError {
+pub(super) fn unreachable(options: &Options, why: &dyn fmt::Display) -> OpenError {
     OpenError::Unreachable(options.nodes.join(", "), why.to_string())
 }
 
-/// How a session with the ring begins, in no keyspace yet.
+/// How a session with the ring begins.
 pub(super) fn builder(options: &Options) -> SessionBuilder {
     let profile = ExecutionProfile::builder()
         .consistency(Consistency::LocalQuorum)
@@ -264,14 +255,13 @@ pub(super) fn builder(options: &Options) -> SessionBuilder {
 }
 
 /// The store's epoch, made when the store is first opened.
-async fn epoch(cql: &Cql) -> Result<Option<String>, bedside_actors::ports::store::StoreError> {
-    let known = cql.first::<(String,)>(META, ("epoch",)).await?;
-    if let Some((epoch,)) = known {
-        return Ok(Some(epoch));
+async fn epoch(cql: &Cql) -> StoreResult<String> {
+    if let Some((epoch,)) = cql.first::<(String,)>(META, ("epoch",)).await? {
+        return Ok(epoch);
     }
     cql.apply_surely(MAKE_EPOCH, (new_epoch(),)).await?;
     let made = cql.first::<(String,)>(META, ("epoch",)).await?;
-    Ok(made.map(|(epoch,)| epoch))
+    made.map(|(epoch,)| epoch).ok_or_else(|| odd("epoch"))
 }
 
 pub(super) fn new_epoch() -> String {
