@@ -253,7 +253,7 @@ impl Directory {
         match shard.entries.get(&id).and_then(|e| e.live.as_ref()) {
             Some(live) => {
                 let since = Instant::now();
-                supervision::deliver(&live.addr, Refresh { since });
+                supervision::deliver(&live.addr, Refresh { since, head: None });
             }
             // A new one looks by itself. One that cannot be started now is by its next command.
             None => drop(self.live(&mut shard, id, None)),
@@ -261,19 +261,27 @@ impl Directory {
     }
 
     /// The same for one that has an actor.
-    pub(crate) fn refresh_live(&self, id: ConversationId) {
+    pub(crate) fn refresh_live(&self, id: ConversationId, head: u64) {
+        let refresh = Refresh {
+            since: Instant::now(),
+            head: Some(head),
+        };
         let shard = self.shard(id).lock();
         if let Some(live) = shard.entries.get(&id).and_then(|entry| entry.live.as_ref()) {
-            supervision::deliver(&live.addr, Refresh);
+            supervision::deliver(&live.addr, refresh);
         }
     }
 
     /// The same for all actors.
     pub(crate) fn refresh_all(&self) {
+        let refresh = Refresh {
+            since: Instant::now(),
+            head: None,
+        };
         for shard in &self.shards {
             for entry in shard.lock().entries.values() {
                 if let Some(live) = &entry.live {
-                    supervision::deliver(&live.addr, Refresh);
+                    supervision::deliver(&live.addr, refresh.clone());
                 }
             }
         }

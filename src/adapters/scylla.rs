@@ -215,8 +215,3 @@ impl Drop for CqlStore {
 fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".to_owned())
 }
-
-/// A part that is not written yet.
-fn not_there_yet<T>() -> StoreResult<T> {
-    Err(StoreError::Unavailable("not there yet".to_owned()))
-}

@@ -134,7 +134,7 @@ impl Healing {
             reached.insert(id, active.from_seq);
             let pushed = active.from_seq.saturating_sub(1);
             announce(shared, id, pushed, head, &active.members);
-            shared.directory.refresh_live(id);
+            shared.directory.refresh_live(id, head);
         }
         for (id, held) in held {
             let first = reached.get(&id).copied().unwrap_or(held.first);

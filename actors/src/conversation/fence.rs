@@ -35,6 +35,8 @@ const BACK_OFF_DOUBLED_MAX: u32 = 4;
 pub(crate) struct Refresh {
     /// When it was heard of: a load that began later has seen it.
     pub(crate) since: Instant,
+    /// How far the log goes, if that is what was heard: a state that knows it is not behind.
+    pub(crate) head: Option<u64>,
 }
 
 /// The store has answered all that it was given before the state was loaded.
@@ -277,14 +279,17 @@ impl Handler<Settled> for ConversationActor {
 impl Handler<Refresh> for ConversationActor {
     type Result = ();
 
-    fn handle(&mut self, Refresh { since }: Refresh, ctx: &mut Self::Context) {
-        match self.stage {
-            Stage::Ready(_) if since < self.looked_at => {}
+    fn handle(&mut self, refresh: Refresh, ctx: &mut Self::Context) {
+        let is_known =
+            |state: &super::state::State| refresh.head.is_some_and(|head| head <= state.head.seq);
+        match &self.stage {
+            Stage::Ready(_) if refresh.since < self.looked_at => {}
+            Stage::Ready(state) if is_known(state) => {}
             // An entry on its way shows by itself whether the state is behind; a state that is
             // not can be so again by the time that it is answered.
             Stage::Ready(_) if !self.pending.is_empty() => self.is_stale = true,
             Stage::Ready(_) => self.reload(ctx),
-            Stage::Failed(until) if until <= Instant::now() => self.load(ctx),
+            Stage::Failed(until) if *until <= Instant::now() => self.load(ctx),
             // It may have come just before this actor gave up its place.
             Stage::Retired => self.shared.directory.refresh(self.id),
             // One that failed is tried again; one that is not there has nothing to show.

@@ -3,7 +3,7 @@
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bedside_protocol::{Command, CommandError, ConversationId, Event, MessageSend, limits};
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, time::Duration};
 use tokio::time::Instant;
 
 use super::{Act, Ask, ConversationActor, Stage, state::Pending};

@@ -22,8 +22,8 @@ use super::{
     cql::{Cql, Query},
     create,
     values::{
-        Named as _, Sparse, at, consultation_id, conversation_id, int, named, time,
-        user_id as parse_user_id, uuid_of,
+        Sparse, at, consultation_id, conversation_id, int, named, time, user_id as parse_user_id,
+        uuid_of,
     },
 };
 

@@ -16,9 +16,7 @@ use uuid::Uuid;
 use super::{
     Core, CqlStore,
     cql::{Cql, Query, all},
-    values::{
-        Named as _, Sparse, at, from_json, json, named, notification_id, time, uuid_of_notification,
-    },
+    values::{Sparse, at, from_json, json, named, notification_id, time, uuid_of_notification},
 };
 
 const MAKE_KEY: Query = Query::conditional(
