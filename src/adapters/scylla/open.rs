@@ -289,7 +289,7 @@ struct Translated(HashMap<IpAddr, SocketAddr>);
 impl AddressTranslator for Translated {
     async fn translate_address(
         &self,
-        peer: &UntranslatedPeer<'_>,
+        peer: &UntranslatedPeer,
     ) -> Result<SocketAddr, TranslationError> {
         let announced = peer.untranslated_address();
         let reached = self.0.get(&announced.ip());
