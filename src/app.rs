@@ -150,8 +150,9 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
     socketio::prune_notifications(node.clone(), config.notifications.retention);
     let admission = Admission::new(config.limits.connections_max);
     let engine = socketio::edge(config, clinic.clone(), &admission, &metrics);
+    cluster::show_nodes(&node, &metrics);
     if let Some(cluster) = node.cluster() {
-        peers::join(cluster, &engine, &tickets);
+        peers::join(cluster, &engine, &clinic, &tickets);
     }
     let parts = HttpParts {
         shown,

@@ -5,12 +5,14 @@
 //! gets a request about it passes the request on in a call.
 //!
 //! ```text
-//! wire      how calls and answers are written     (pure)
-//! tickets   tickets that another node made
+//! wire         how calls and answers are written     (pure)
+//! tickets      tickets that another node made
+//! everywhere   what all nodes are asked or told at once
 //! ```
 //!
 //! Sessions of Engine.IO are in `socketio/engine/far.rs`.
 
+pub mod everywhere;
 pub mod tickets;
 pub mod wire;
 
@@ -21,13 +23,16 @@ use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
 use self::wire::{Answer, Call, Refused};
-use crate::socketio::engine::EngineEdge;
+use crate::socketio::{clinic::Clinic, engine::EngineEdge};
 
 /// The other nodes, as the ways in see them.
 #[async_trait]
 pub trait Peers: Send + Sync {
     /// This node.
     fn me(&self) -> &NodeId;
+
+    /// The other nodes that are there.
+    fn others(&self) -> Vec<NodeId>;
 
     /// Whether it is certain that there is no such node, or none any more. A node that merely
     /// cannot be reached may still have what a client asks for.
@@ -54,6 +59,10 @@ impl Peers for Cluster {
         Self::me(self)
     }
 
+    fn others(&self) -> Vec<NodeId> {
+        self.peers()
+    }
+
     fn is_gone(&self, node: &NodeId) -> bool {
         self.is_up() && node != Self::me(self) && !self.peers().contains(node)
     }
@@ -74,14 +83,23 @@ pub struct PeerCalls {
     pub engine: EngineEdge,
     /// Redeems tickets that were made here.
     pub redeem: Arc<tickets::RedeemHere>,
+    /// Whose rooms clients sit in, if there are any.
+    pub clinic: Option<Arc<Clinic>>,
 }
 
 impl PeerCalls {
     async fn answer(&self, body: Bytes) -> Answer {
-        match Call::decode(body) {
-            Ok(Call::Redeem(ticket)) => Answer::Redeemed((self.redeem)(&ticket).map(Into::into)),
-            Ok(call) => self.engine.answer(call).await,
-            Err(refused) => Answer::Refused(refused),
+        match (Call::decode(body), &self.clinic) {
+            (Ok(Call::Redeem(ticket)), _) => {
+                Answer::Redeemed((self.redeem)(&ticket).map(Into::into))
+            }
+            (Ok(Call::Tell(told, argument)), Some(clinic)) => clinic.told(&told, &argument),
+            (Ok(Call::Sitters(room)), Some(clinic)) => Answer::Sitters(clinic.sitters(room)),
+            (Ok(Call::Shown(user_id, id)), Some(clinic)) => {
+                Answer::Shown(clinic.shown(&user_id, id))
+            }
+            (Ok(call), _) => self.engine.answer(call).await,
+            (Err(refused), _) => Answer::Refused(refused),
         }
     }
 }

@@ -65,6 +65,7 @@ fn a_node_that_is_killed_and_paused_under_load_keeps_everything() {
         pairs: 16,
         groups: 2,
         talk: Duration::from_millis(500),
+        goes_on: false,
         seed: Rng::fresh_seed(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -57,6 +57,10 @@ use crate::{
     ports::bus::{Bus, Peer, UserKey},
 };
 
+/// All nodes know who is there so long after it changed: until then one may be writing that was
+/// told too late, or was held up.
+const CALM_AFTER_MS: i64 = 10_000;
+
 /// Why a peer did not answer a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallError {
@@ -92,6 +96,8 @@ struct View {
     /// Since when it is not.
     down_since: Timestamp,
     live: Vec<Arc<Peer>>,
+    /// When who is there changed last.
+    changed_at: Timestamp,
     /// Who went without a good-bye, and when: they may still write.
     missing: HashMap<NodeId, Timestamp>,
 }
@@ -230,6 +236,24 @@ impl Cluster {
     /// Whether a conversation is placed on this node.
     pub(crate) fn is_placed_here(&self, id: ConversationId) -> bool {
         self.placed_on(id).is_none()
+    }
+
+    /// Whether no other node can be expected to write to a conversation: it is placed here, and
+    /// all have known so for a while.
+    pub(crate) fn is_sole_writer(&self, id: ConversationId, now: Timestamp) -> bool {
+        let is_calm = {
+            let view = self.view.read();
+            let calm_ms = now.millis_since(view.changed_at);
+            view.is_up && view.missing.is_empty() && calm_ms >= CALM_AFTER_MS
+        };
+        is_calm && self.is_placed_here(id)
+    }
+
+    /// Who is there has changed, or may have without this node.
+    fn stir(&self) {
+        if let Some(shared) = self.shared() {
+            self.view.write().changed_at = shared.clock.now();
+        }
     }
 
     /// Passes a command on to where its conversation is placed. Gives it back when that is here.

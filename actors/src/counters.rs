@@ -111,6 +111,8 @@ counters! {
     holes_filled: Counter,
     /// Appends that the store refused or could not do.
     append_failures: Counter,
+    /// Appends that met another node's entry at their place, and were decided again.
+    appends_fenced: Counter,
     /// Times that something from another node was missing, and was read from the store.
     bridge_gaps: Counter,
     /// Commands passed on to the node that their conversation is placed on.

@@ -404,21 +404,25 @@ fn a_chat_of_two_costs_the_same_on_ten_nodes() {
         for count in [2, 10] {
             let bed = Bed::new(count).await;
             let pairs = pairs_across(&bed, 4).await;
-            let said = Arc::new(AtomicU64::new(0));
+            // How often the texts of each pair go from one node to another.
+            let said: Arc<[AtomicU64; 4]> = Arc::default();
             let counted = said.clone();
-            // How often the text goes from one node to another.
             bed.hub.lose(move |_, _, body| {
-                let found = body.windows(6).filter(|some| some == b"a text");
-                counted.fetch_add(found.count() as u64, Ordering::SeqCst);
+                for (n, said) in counted.iter().enumerate() {
+                    let text = format!("text of {n}");
+                    let found = body.windows(text.len());
+                    let found = found.filter(|some| *some == text.as_bytes()).count();
+                    said.fetch_add(found as u64, Ordering::SeqCst);
+                }
                 true
             });
-            for (mut patient, mut doctor, id) in pairs {
-                let before = said.load(Ordering::SeqCst);
+            for (pair, (mut patient, mut doctor, id)) in pairs.into_iter().enumerate() {
+                let text = format!("text of {pair}");
                 for n in 0..20 {
-                    assert_eq!(patient.say(id, "a text").await.unwrap(), n + 2);
+                    assert_eq!(patient.say(id, &text).await.unwrap(), n + 2);
                 }
                 doctor.see(id, 21).await;
-                let cost = said.load(Ordering::SeqCst) - before;
+                let cost = said[pair].load(Ordering::SeqCst);
                 // To where the conversation is placed, and from there to the nodes of both.
                 assert!((20..=60).contains(&cost), "{cost} of {count} nodes");
             }

@@ -326,7 +326,10 @@ impl World {
         }
         for (i, who) in SENDERS.into_iter().enumerate() {
             self.senders[i].listen(&self.servers).await;
+            let mut rounds = 0;
             while !self.senders[i].open.is_empty() {
+                rounds += 1;
+                assert!(rounds < 10_000, "{who} insists in vain");
                 for wish in self.senders[i].open.clone().into_iter().take(16) {
                     let at = self.any_server();
                     self.senders[i].post(&self.servers, at, who, wish).await;

@@ -170,6 +170,7 @@ fn config(path: &str, timings: Timings) -> Config {
         ping_interval: timings.ping_interval,
         ping_timeout: timings.ping_timeout,
         payload_bytes_max: 1_000_000,
+        far_patience: Duration::from_secs(2),
         ..Config::default()
     }
 }

@@ -54,6 +54,7 @@ pub(crate) fn join(edge: &EngineEdge, wires: &Arc<Wires>, name: &str) {
     let calls = PeerCalls {
         engine: edge.clone(),
         redeem: Arc::new(|_| None),
+        clinic: None,
     };
     wires.serve(name, Arc::new(calls));
 }

@@ -94,6 +94,15 @@ impl Peers for Wired {
         &self.me
     }
 
+    fn others(&self) -> Vec<NodeId> {
+        let nodes = self.wires.nodes.lock().expect("no panic");
+        nodes
+            .keys()
+            .filter(|node| **node != self.me)
+            .cloned()
+            .collect()
+    }
+
     fn is_gone(&self, node: &NodeId) -> bool {
         self.wires.find(node).is_none()
     }

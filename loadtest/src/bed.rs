@@ -21,7 +21,7 @@ use tokio::{net::TcpStream, process::Command, time::Instant};
 use crate::{Outcome, fault, http::Rest};
 
 /// How long a service may take to answer after its start.
-const READY_WITHIN: Duration = Duration::from_secs(180);
+const READY_WITHIN: Duration = Duration::from_secs(400);
 /// How long a killed process may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 

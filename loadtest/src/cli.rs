@@ -162,6 +162,9 @@ pub(super) struct FaultsArgs {
     /// Seconds that all is well before each fault
     #[arg(long, default_value_t = 3.0)]
     pub(super) talk: f64,
+    /// Go on after a round in which something was wrong
+    #[arg(long)]
+    pub(super) go_on: bool,
     /// Where chance starts
     #[arg(long)]
     pub(super) seed: Option<u64>,

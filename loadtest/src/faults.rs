@@ -75,6 +75,8 @@ pub struct Plan {
     pub groups: usize,
     /// How long all is well before each fault.
     pub talk: Duration,
+    /// Whether rounds go on after one in which something was wrong.
+    pub goes_on: bool,
     /// Where chance starts.
     pub seed: u64,
 }
@@ -104,7 +106,7 @@ pub async fn run(plan: &Plan, bed: &Bed, say: impl Fn(&str)) -> Outcome<Results>
             say(&round.line(turn));
             let is_good = round.verdict.is_good();
             results.rounds.push(round);
-            if !is_good {
+            if !is_good && !plan.goes_on {
                 break 'all;
             }
         }

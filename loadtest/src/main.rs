@@ -205,6 +205,7 @@ async fn faults(args: FaultsArgs) -> Outcome<faults::Results> {
         pairs: args.pairs,
         groups: args.groups,
         talk: Duration::from_secs_f64(args.talk),
+        goes_on: args.go_on,
         seed: args.seed.unwrap_or_else(Rng::fresh_seed),
     };
     println!("seed {}", plan.seed);

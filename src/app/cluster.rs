@@ -1,6 +1,6 @@
 //! This server's part in a cluster, when it has one.
 
-use bedside_actors::{cluster::Cluster, ports::bus::Bus};
+use bedside_actors::{cluster::Cluster, node::Node, ports::bus::Bus};
 use std::{error::Error, sync::Arc};
 
 use crate::{config::Config, metrics::Metrics};
@@ -40,6 +40,17 @@ pub(super) fn join(config: &Config, metrics: &Metrics) -> Result<Option<Joined>,
         cluster: Cluster::new(bus.clone()),
         bus,
     }))
+}
+
+/// Shows how many nodes this one knows to be there, itself included.
+pub(super) fn show_nodes(node: &Node, metrics: &Metrics) {
+    if let Some(cluster) = node.cluster().cloned() {
+        metrics.register_gauge_fn(
+            "bedside_cluster_nodes",
+            "Nodes that are there as far as this one knows, itself included.",
+            move || (cluster.peers().len() + 1) as f64,
+        );
+    }
 }
 
 /// Without the drivers there is no cluster.

@@ -33,6 +33,7 @@ pub(super) fn register(metrics: &Metrics) {
         "bedside_actor_crash_loops_total", "Actors given up on after too many panics.", actor_crash_loops;
         "bedside_conversations_activated_total", "Conversation actors started.", conversations_activated;
         "bedside_conversations_passivated_total", "Conversation actors that ended because they were idle.", conversations_passivated;
+        "bedside_appends_fenced_total", "Appends that met another node's entry at their place, and were decided again.", appends_fenced;
         "bedside_bridge_gaps_total", "Times that something from another node was missing, and was read from the store.", bridge_gaps;
         "bedside_asks_passed_on_total", "Commands passed on to the node that their conversation is placed on.", asks_passed_on;
         "bedside_asks_taken_back_total", "Passed-on commands that were not answered in time and done here, or refused.", asks_taken_back;

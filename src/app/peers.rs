@@ -6,8 +6,12 @@ use std::sync::Arc;
 
 use crate::{
     auth::Tickets,
-    peer_calls::{PeerCalls, Peers, tickets::RedeemHere, tickets::SharedTickets},
-    socketio::engine::EngineEdge,
+    peer_calls::{
+        PeerCalls, Peers,
+        everywhere::Everywhere,
+        tickets::{RedeemHere, SharedTickets},
+    },
+    socketio::{clinic::Clinic, engine::EngineEdge},
     ws::Redeeming,
 };
 
@@ -57,11 +61,18 @@ fn redeemed(own: &Tickets, ticket: &str) -> Option<SessionIdentity> {
 }
 
 /// Makes this server one of several that serve the same clients.
-pub(super) fn join(cluster: &Arc<Cluster>, engine: &EngineEdge, tickets: &TicketOffice) {
+pub(super) fn join(
+    cluster: &Arc<Cluster>,
+    engine: &EngineEdge,
+    clinic: &Arc<Clinic>,
+    tickets: &TicketOffice,
+) {
     let peers: Arc<dyn Peers> = cluster.clone();
+    clinic.join(&Everywhere::new(Arc::clone(&peers)));
     engine.join(peers);
     cluster.serve(Arc::new(PeerCalls {
         engine: engine.clone(),
         redeem: redeem_here(&tickets.own),
+        clinic: Some(Arc::clone(clinic)),
     }));
 }

@@ -103,7 +103,8 @@ async fn read<W: Who>(parts: Parts, who: W, sender: web::Path<UserId>) -> Answer
     let me = who.into_me();
     let mut unread_count = 0;
     if let Some(conversation) = pair::conversation(&parts, &me, &sender).await? {
-        let up_to_seq = parts.shown.up_to_now(me.id(), &conversation);
+        let shown = parts.shown.up_to_now_anywhere(me.id(), &conversation);
+        let up_to_seq = shown.await;
         let command = Command::ReceiptRead(Receipt {
             conversation_id: conversation.conversation_id,
             up_to_seq,

@@ -10,7 +10,9 @@
 //! upgrade takes.
 
 use bedside_actors::ports::identity::SessionIdentity;
-use bedside_protocol::{Roles, Timestamp, UserId, limits};
+use bedside_protocol::{
+    ConsultationId, ConversationId, Roles, SessionId, Timestamp, UserId, limits,
+};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt, net::IpAddr};
@@ -95,6 +97,41 @@ pub enum Call {
     Close(StreamId),
     /// To use a ticket up.
     Redeem(String),
+    /// To show an event, whose argument is this JSON, to the sockets in a room.
+    Tell(Told, Bytes),
+    /// Which sockets are in a room.
+    Sitters(Room),
+    /// How far somebody was sent a conversation.
+    Shown(UserId, ConversationId),
+}
+
+/// A room of sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Room {
+    /// A chat that sockets have joined.
+    Chat(ConversationId),
+    /// A consultation that sockets have joined.
+    Consultation(ConsultationId),
+}
+
+/// An event for the sockets in a room.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Which.
+    pub room: Room,
+    /// Its name.
+    pub event: String,
+    /// Sockets that are slow may miss it.
+    pub is_ephemeral: bool,
+}
+
+/// A socket in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seated {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Its name.
+    pub session_id: SessionId,
 }
 
 /// Who a ticket was made for.
@@ -141,6 +178,10 @@ pub enum Answer {
     Ended,
     /// Who the ticket was made for; none when it is not good.
     Redeemed(Option<Redeemed>),
+    /// The sockets in a room.
+    Sitters(Vec<Seated>),
+    /// Up to this `seq`; 0 when nothing is known.
+    Shown(u64),
 }
 
 impl From<SessionIdentity> for Redeemed {
@@ -176,6 +217,9 @@ const PULL: u8 = 6;
 const REDEEM: u8 = 7;
 const RELEASE: u8 = 8;
 const CLOSE: u8 = 9;
+const TELL: u8 = 10;
+const SITTERS: u8 = 11;
+const SHOWN: u8 = 12;
 
 const REFUSED: u8 = 0;
 const POLLED: u8 = 1;
@@ -186,6 +230,8 @@ const TAKEN: u8 = 5;
 const PULLED: u8 = 6;
 const ENDED: u8 = 7;
 const REDEEMED: u8 = 8;
+const SEATED: u8 = 9;
+const SHOWN_UP_TO: u8 = 10;
 
 impl Call {
     /// As bytes.
@@ -203,6 +249,9 @@ impl Call {
             Self::Redeem(ticket) => pack(REDEEM, ticket, &[]),
             Self::Release(sid) => pack(RELEASE, sid, &[]),
             Self::Close(stream) => pack(CLOSE, stream, &[]),
+            Self::Tell(told, argument) => pack(TELL, told, argument),
+            Self::Sitters(room) => pack(SITTERS, room, &[]),
+            Self::Shown(user_id, id) => pack(SHOWN, &(user_id, id), &[]),
         }
     }
 
@@ -222,6 +271,12 @@ impl Call {
             REDEEM => Ok(Self::Redeem(read(&head)?)),
             RELEASE => Ok(Self::Release(read(&head)?)),
             CLOSE => Ok(Self::Close(read(&head)?)),
+            TELL => Ok(Self::Tell(read(&head)?, tail)),
+            SITTERS => Ok(Self::Sitters(read(&head)?)),
+            SHOWN => {
+                let (user_id, id) = read(&head)?;
+                Ok(Self::Shown(user_id, id))
+            }
             _ => Err(Refused::Unknown),
         }
     }
@@ -243,6 +298,8 @@ impl Answer {
             Self::Pulled(bytes) => pack(PULLED, &(), bytes),
             Self::Ended => pack(ENDED, &(), &[]),
             Self::Redeemed(who) => pack(REDEEMED, who, &[]),
+            Self::Sitters(sitters) => pack(SEATED, sitters, &[]),
+            Self::Shown(seq) => pack(SHOWN_UP_TO, seq, &[]),
         }
     }
 
@@ -262,6 +319,8 @@ impl Answer {
             PULLED => Ok(Self::Pulled(tail)),
             ENDED => Ok(Self::Ended),
             REDEEMED => Ok(Self::Redeemed(read(&head)?)),
+            SEATED => Ok(Self::Sitters(read(&head)?)),
+            SHOWN_UP_TO => Ok(Self::Shown(read(&head)?)),
             _ => Err(Refused::Unknown),
         }
     }
@@ -312,6 +371,9 @@ impl fmt::Debug for Call {
             Self::Redeem(_) => "Redeem",
             Self::Release(_) => "Release",
             Self::Close(_) => "Close",
+            Self::Tell(..) => "Tell",
+            Self::Sitters(_) => "Sitters",
+            Self::Shown(..) => "Shown",
         })
     }
 }
@@ -328,6 +390,8 @@ impl fmt::Debug for Answer {
             Self::Pulled(_) => "Pulled",
             Self::Ended => "Ended",
             Self::Redeemed(_) => "Redeemed",
+            Self::Sitters(_) => "Sitters",
+            Self::Shown(_) => "Shown",
         })
     }
 }

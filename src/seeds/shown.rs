@@ -4,10 +4,12 @@
 //! they were sent and nothing that came since, or a message would count as read that nobody saw.
 
 use bedside_protocol::{Conversation, ConversationId, UserId};
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
+    sync::OnceLock,
 };
 
 /// Pairs of person and conversation that are remembered, at most.
@@ -21,12 +23,16 @@ const GENERATION_MAX: usize = SHOWN_MAX / SHARDS / 2;
 
 type Pair = (UserId, ConversationId);
 
+/// Finds out how far somebody was sent a conversation by other nodes; 0 when nothing is known.
+pub type AskOthers = dyn Fn(&UserId, ConversationId) -> BoxFuture<'static, u64> + Send + Sync;
+
 /// The highest seq that was written to any socket of a person, or returned to them in a page.
 /// In memory: of what is forgotten (after a restart, or past [`SHOWN_MAX`] pairs, the longest
 /// unused first) the durable delivered watermark is what is left.
 pub struct Shown {
     hasher: RandomState,
     shards: [Mutex<Shard>; SHARDS],
+    others: OnceLock<Box<AskOthers>>,
 }
 
 /// Two generations: when the young one is full it takes the old one's place, which forgets what
@@ -42,11 +48,17 @@ impl Default for Shown {
         Self {
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| Mutex::default()),
+            others: OnceLock::new(),
         }
     }
 }
 
 impl Shown {
+    /// Has other nodes asked too. To be called once.
+    pub fn ask_others(&self, ask: Box<AskOthers>) {
+        self.others.get_or_init(|| ask);
+    }
+
     /// This person was sent the conversation up to `seq`. A lower seq than before changes
     /// nothing.
     pub fn note(&self, user_id: &UserId, conversation_id: ConversationId, seq: u64) {
@@ -70,6 +82,23 @@ impl Shown {
             .unwrap_or(0)
             .max(conversation.me.delivered_up_to_seq)
             .min(conversation.head_seq)
+    }
+
+    /// The same on all nodes: a page may have come from another one than the socket's.
+    pub fn up_to_now_anywhere(
+        &self,
+        user_id: &UserId,
+        conversation: &Conversation,
+    ) -> BoxFuture<'static, u64> {
+        let here = self.up_to_now(user_id, conversation);
+        let head = conversation.head_seq;
+        match self.others.get() {
+            Some(ask) if here < head => {
+                let asking = ask(user_id, conversation.conversation_id);
+                asking.map(move |there| there.min(head).max(here)).boxed()
+            }
+            _ => ready(here).boxed(),
+        }
     }
 
     fn shard(&self, pair: &Pair) -> &Mutex<Shard> {

@@ -35,7 +35,7 @@ mod rooms;
 mod root;
 
 use bedside_actors::{node::Node, ports::identity::SessionIdentity};
-use bedside_protocol::{ConsultationId, ErrorCode, Role, Roles};
+use bedside_protocol::{ConsultationId, ConversationId, ErrorCode, Role, Roles, UserId};
 use serde::Deserialize as _;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -47,11 +47,26 @@ use self::{
     messages::Messages,
     notifications::Notifications,
     peer::{ClinicPeer, Dialect},
-    rooms::Room,
+    rooms::{Room, RoomEvent, Sitter},
     root::Root,
 };
 use super::application::{Application, ConnectRefused, ConnectRequest, Peer};
-use crate::seeds::{SeedId, Shown};
+use crate::{
+    peer_calls::{
+        everywhere::Everywhere,
+        wire::{Answer, Refused, Seated, Told},
+    },
+    seeds::{SeedId, Shown},
+};
+
+/// What the sockets in a consultation's room are told.
+const CONSULTATION_NOTIFICATION: &str = "consultation-notification";
+/// What nodes may tell each other's sockets.
+const ROOM_EVENTS: [&str; 3] = [
+    CONSULTATION_NOTIFICATION,
+    root::USER_JOINED,
+    root::CALL_INITIATED,
+];
 
 /// What the dialects need of the rest of the server.
 pub struct ClinicParts {
@@ -84,9 +99,46 @@ impl Clinic {
         rooms.tell(
             Consultations::NAMESPACE,
             room,
-            "consultation-notification",
+            CONSULTATION_NOTIFICATION,
             what,
         );
+    }
+
+    /// Other nodes have the same rooms and the same people.
+    pub fn join(&self, elsewhere: &Everywhere) {
+        self.hall.rooms.join(elsewhere.clone());
+        let elsewhere = elsewhere.clone();
+        let ask = move |user_id: &UserId, id| elsewhere.shown(user_id, id);
+        self.hall.shown.ask_others(Box::new(ask));
+    }
+
+    /// Another node tells the sockets in a room.
+    pub(crate) fn told(&self, told: &Told, argument: &[u8]) -> Answer {
+        let namespace = match told.room {
+            Room::Chat(_) => Root::NAMESPACE,
+            Room::Consultation(_) => Consultations::NAMESPACE,
+        };
+        let event = ROOM_EVENTS.iter().find(|event| **event == told.event);
+        let argument = serde_json::from_slice::<Json>(argument);
+        let (Some(event), Ok(argument)) = (event, argument) else {
+            return Answer::Refused(Refused::Unknown);
+        };
+        let event = RoomEvent::new(namespace, told.room, event, &argument);
+        self.hall.rooms.tell_here(&event, told.is_ephemeral);
+        Answer::Done
+    }
+
+    /// The sockets of this node in a room, the newest of them.
+    pub(crate) fn sitters(&self, room: Room) -> Vec<Seated> {
+        self.hall.rooms.with(room, |sitters| {
+            let newest = sitters.len().saturating_sub(root::LISTED_MAX);
+            sitters[newest..].iter().map(Sitter::seated).collect()
+        })
+    }
+
+    /// How far this node has sent somebody a conversation.
+    pub(crate) fn shown(&self, user_id: &UserId, id: ConversationId) -> u64 {
+        self.hall.shown.highest(user_id, id).unwrap_or(0)
     }
 
     /// Who asks to be let in.

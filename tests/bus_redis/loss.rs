@@ -121,6 +121,31 @@ async fn a_node_starts_without_redis() {
 }
 
 #[tokio::test]
+async fn a_redis_that_became_a_replica_is_left() {
+    let Some(redis) = Redis::own(Setup::default()).await else {
+        return;
+    };
+    let a = Node::start(&redis, &next_name(), peer("a", 1)).await;
+    let lease = Duration::from_secs(600);
+    a.bus.renew(lease).await.expect("renewed");
+    let mut admin = redis.connection();
+    let mut replica_of = |arguments: &[&str]| {
+        let mut command = redis::cmd("REPLICAOF");
+        command
+            .arg(arguments)
+            .query::<()>(&mut admin)
+            .expect("done");
+    };
+    // Of nobody who is there: it keeps what it has, and takes nothing.
+    replica_of(&["127.0.0.1", "1"]);
+    a.bus.renew(lease).await.expect_err("it takes nothing");
+    a.is_down(1).await;
+    replica_of(&["NO", "ONE"]);
+    a.is_up(2).await;
+    a.bus.renew(lease).await.expect("renewed");
+}
+
+#[tokio::test]
 async fn a_lost_listener_alone_is_a_loss() {
     let Some(redis) = Redis::own(Setup::default()).await else {
         return;

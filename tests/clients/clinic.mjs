@@ -26,30 +26,36 @@ export function mint(secret, claims) {
 
 export class Clinic {
   #count = 0;
+  #prefix = '';
   #lines = [];
 
   static async open(settings = {}) {
-    const clinic = new Clinic();
-    clinic.secret = randomBytes(48).toString('base64url');
-    clinic.server = await startServer({
-      secret: clinic.secret, settings: { FRONTEND_URL: FRONTEND, BEDSIDE_FILE_ORIGINS: FILES, BEDSIDE_LOG: 'debug', ...settings },
+    const secret = randomBytes(48).toString('base64url');
+    const server = await startServer({
+      secret, settings: { FRONTEND_URL: FRONTEND, BEDSIDE_FILE_ORIGINS: FILES, BEDSIDE_LOG: 'debug', ...settings },
     });
-    clinic.origin = clinic.server.origin;
-    clinic.service = mint(clinic.secret, { sub: 'clinic', role: 'service', scope: 'directory:write' });
+    return Object.assign(of(this, server.origin, secret), { server });
+  }
+
+  /** At a server that was there before, and people who were not. */
+  static at(origin, secret) {
+    const clinic = of(this, origin, secret);
+    clinic.#prefix = randomBytes(4).toString('hex');
     return clinic;
   }
 
   async close() {
-    for (const line of this.#lines) line.close();
+    this.hangUp();
     await this.server.stop();
-    const log = this.server.log();
-    assert.ok(!log.includes(PHI), 'no text of a patient is in the log');
-    assert.ok(!/eyJ[\w-]{10}/.test(log), 'no token is in the log');
-    assert.ok(!/panicked/.test(log), `nothing panicked:\n${log}`);
+    assertQuiet(this.server.log());
+  }
+
+  hangUp() {
+    for (const line of this.#lines) line.close();
   }
 
   /** Somebody whom the directory knows. */
-  async person(role, { id = `${role[0]}${this.#count += 1}` } = {}) {
+  async person(role, { id = `${role[0]}${this.#prefix}${this.#count += 1}` } = {}) {
     const person = new Person(this, role, id);
     await this.rest('PUT', `/api/v1/users/${id}`, { name: person.fullname, email: person.email, role }).then(ok);
     return person;
@@ -120,6 +126,11 @@ class Person {
     return mint(this.clinic.secret, { sub: this.id, role: this.role, fullname: this.fullname, email: this.email, ...claims });
   }
 
+  /** The same person, at another server of the clinic's. */
+  at(clinic) {
+    return new Person(clinic, this.role, this.id);
+  }
+
   /** As messages of seed 004 have people in them. */
   get user() {
     return { _id: this.id, fullname: this.fullname, email: this.email, role: this.role };
@@ -165,6 +176,17 @@ class Person {
   async textsWith(other, query = '') {
     return (await this.messagesWith(other, query)).map((message) => message.content);
   }
+}
+
+function of(Kind, origin, secret) {
+  return Object.assign(new Kind(), { origin, secret, service: mint(secret, { sub: 'clinic', role: 'service', scope: 'directory:write' }) });
+}
+
+/** What must never be in a log. */
+export function assertQuiet(log) {
+  assert.ok(!log.includes(PHI), 'no text of a patient is in the log');
+  assert.ok(!/eyJ[\w-]{10}/.test(log), 'no token is in the log');
+  assert.ok(!/panicked/.test(log), `nothing panicked:\n${log}`);
 }
 
 function ok(answer) {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { io } from 'socket.io-client';
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 /** The three ways in that front ends use. */
 export const TRANSPORTS = new Map([

@@ -9,11 +9,23 @@ export class Native {
   #count = 0;
   #waiting = [];
 
-  static async open(person) {
-    const native = new Native();
-    const url = `${person.clinic.origin.replace(/^http/, 'ws')}/ws`;
-    native.socket = new WebSocket(url, 'bedside.v1.json', { headers: { Authorization: `Bearer ${person.token}` } });
-    native.socket.on('message', (frame) => native.#take(JSON.parse(frame)));
+  static open(person) {
+    return this.dial(person.clinic.origin, '', { headers: { Authorization: `Bearer ${person.token}` } });
+  }
+
+  /** With a ticket, which opens one socket. */
+  static redeem(origin, ticket) {
+    return this.dial(origin, `?ticket=${encodeURIComponent(ticket)}`);
+  }
+
+  static async dial(origin, query, options) {
+    const native = new this();
+    const socket = new WebSocket(`${origin.replace(/^http/, 'ws')}/ws${query}`, 'bedside.v1.json', options);
+    native.socket = socket;
+    socket.on('message', (frame) => native.#take(JSON.parse(frame)));
+    native.closed = new Promise((done) => socket.once('close', done));
+    const opened = new Promise((done, failed) => socket.once('open', done).on('error', failed));
+    await within(opened, () => 'the WebSocket');
     await native.next('session.welcome');
     return native;
   }
@@ -49,7 +61,7 @@ export class Native {
     const reply = new Promise((done) => this.#replies.set(id, done));
     this.socket.send(JSON.stringify({ id, type, data }));
     const { data: answer, error } = await within(reply, () => `the reply to ${type}`);
-    if (error) throw new Error(`${type}: ${error.code}: ${error.message}`);
+    if (error) throw Object.assign(new Error(`${type}: ${error.code}: ${error.message}`), { code: error.code });
     return answer;
   }
 

@@ -102,7 +102,8 @@ pub(crate) struct Ward {
     pub(crate) node: Arc<Node>,
     pub(crate) clinic: Arc<Clinic>,
     pub(crate) clock: Arc<TestClock>,
-    server: Arc<SocketIo>,
+    pub(crate) server: Arc<SocketIo>,
+    replay: bool,
 }
 
 impl Ward {
@@ -117,6 +118,16 @@ impl Ward {
             hurry,
         });
         let node = Node::start(config(), store.clone(), clock.clone(), Arc::new(OpenBook));
+        Self::over(store, node, clock, replay)
+    }
+
+    /// Another server of the same people and conversations.
+    pub(crate) fn beside(&self) -> Self {
+        let (store, node, clock) = (self.store.clone(), self.node.clone(), self.clock.clone());
+        Self::over(store, node, clock, self.replay)
+    }
+
+    fn over(store: Arc<MemoryStore>, node: Arc<Node>, clock: Arc<TestClock>, replay: bool) -> Self {
         let clinic = Arc::new(Clinic::new(ClinicParts {
             node: Arc::clone(&node),
             shown: Arc::default(),
@@ -134,6 +145,7 @@ impl Ward {
             clinic,
             clock,
             server,
+            replay,
         }
     }
 

@@ -1,6 +1,9 @@
 //! The dialects of the clinics' front ends, row by row of the table of events: what an honest
 //! client gets, and that a hostile one does not get through.
 
+#[path = "../../examples/conformance/wires.rs"]
+mod wires;
+
 mod admission;
 mod chats;
 mod consultation;
@@ -14,3 +17,4 @@ mod messages;
 mod notifications;
 mod presence;
 mod replay;
+mod two_nodes;

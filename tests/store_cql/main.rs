@@ -1,10 +1,6 @@
 //! The contract suite on a CQL ring, and what only a store of several writers has to keep.
 
 #![cfg(feature = "cluster")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "threads and servers of real time read and write here, not an arbiter's"
-)]
 
 mod buckets;
 mod expiry;

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{self, Read, Write},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -27,7 +27,7 @@ pub(crate) struct Losses {
 pub(crate) struct Proxies {
     pub(crate) losses: Arc<Losses>,
     /// From where a node says to be, to where it is reached.
-    pub(crate) translated: HashMap<SocketAddr, SocketAddr>,
+    pub(crate) translated: HashMap<IpAddr, SocketAddr>,
 }
 
 impl Proxies {
@@ -37,7 +37,7 @@ impl Proxies {
         for node in nodes {
             let node: SocketAddr = node.parse().expect("an address and a port");
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-            translated.insert(node, listener.local_addr().expect("its address"));
+            translated.insert(node.ip(), listener.local_addr().expect("its address"));
             let losses = losses.clone();
             std::thread::spawn(move || {
                 for client in listener.incoming().flatten() {

@@ -195,6 +195,7 @@ impl Cluster {
 
     /// Who is there has changed: conversations that are placed elsewhere now are given up here.
     pub(super) fn placed_anew(&self) {
+        self.stir();
         if let Some(shared) = self.shared() {
             shared.directory.hand_over(|id| !self.is_placed_here(id));
         }
@@ -255,6 +256,7 @@ async fn beat(cluster: Weak<Cluster>, clock: Arc<dyn Clock>) {
         let now = clock.now();
         if was_held_up {
             tracing::warn!("this process was held up for some seconds");
+            own.stir();
             own.heal_all(polled);
             own.refresh_conversations();
             if own.is_up() {

@@ -57,9 +57,7 @@ impl ConversationActor {
                 Ok(()) => {
                     self.fences = 0;
                     // In order: what was handed in before it is stored, too.
-                    for pending in self.pending.drain(..=at).collect::<Vec<_>>() {
-                        self.stored(pending);
-                    }
+                    self.first_stored(at + 1);
                     // The state was loaded without it.
                     self.is_stale |= self.settling;
                 }
@@ -80,11 +78,20 @@ impl ConversationActor {
         self.try_to_leave(ctx);
     }
 
+    fn first_stored(&mut self, count: usize) {
+        for _ in 0..count {
+            if let Some(pending) = self.pending.pop_front() {
+                self.stored(pending);
+            }
+        }
+    }
+
     /// Nothing of these entries is stored, and never will be: another server's entry has the
     /// place of the first.
     fn fenced(&mut self, from: usize, ctx: &mut Context<Self>) {
         self.fences += 1;
-        tracing::info!(conversation_id = %self.id, "another server was quicker");
+        COUNTERS.appends_fenced.add(1);
+        tracing::debug!(conversation_id = %self.id, "another server was quicker");
         if self.fences > BACK_OFF_DOUBLED_MAX * 2 {
             self.be_quiet();
         }
@@ -146,13 +153,7 @@ impl ConversationActor {
         // In order: one that is in the log vouches for those before it.
         let mut pending = self.pending.iter();
         let stored = pending.rposition(|p| at(p.seq) == Some(p.attempt));
-        for pending in self
-            .pending
-            .drain(..stored.map_or(0, |i| i + 1))
-            .collect::<Vec<_>>()
-        {
-            self.stored(pending);
-        }
+        self.first_stored(stored.map_or(0, |i| i + 1));
         let Some(first) = self.pending.front() else {
             return;
         };
@@ -190,9 +191,7 @@ impl ConversationActor {
     /// Nobody else writes: what is in the log was stored here, and all else never reached it.
     fn settle_alone(&mut self, head: u64) {
         let stored = self.pending.partition_point(|p| p.seq <= head);
-        for pending in self.pending.drain(..stored).collect::<Vec<_>>() {
-            self.stored(pending);
-        }
+        self.first_stored(stored);
         let error = CommandError::unavailable(
             "it was not stored; try again with the same client_msg_id",
             50,

@@ -2,17 +2,18 @@
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bedside_protocol::{
-    CommandError, Event, EventFrame, MemberRole, Reply, UserId, event::ReceiptChanged,
-    node::Audience, reply::ReceiptTaken,
+    CommandError, ConversationId, Event, EventFrame, MemberRole, Reply, UserId,
+    event::ReceiptChanged, node::Audience, reply::ReceiptTaken,
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{ConversationActor, Stage};
 use crate::{
     caller::{Caller, Responder},
-    cluster::Spread,
+    cluster::{Cluster, Spread},
+    node::Shared,
     outbox::SharedEvent,
-    ports::store::{Counts, Receipts, StoreResult},
+    ports::store::{Counts, Receipts, Select, StoreError, StoreResult},
     rights::Verb,
 };
 
@@ -170,8 +171,14 @@ impl ConversationActor {
             return;
         };
         let (shared, key, receipts) = (self.shared.clone(), state.key, write.wanted);
-        let who = user_id.clone();
-        let write = async move { shared.store.put_receipts(key, who, receipts).await };
+        let (id, who) = (self.id, user_id.clone());
+        let write = async move {
+            shared
+                .store
+                .put_receipts(key, who.clone(), receipts)
+                .await?;
+            as_stored(&shared, id, who, receipts).await
+        };
         ctx.spawn(write.into_actor(self).map(move |result, actor, ctx| {
             actor.receipts_written(user_id, receipts, result, ctx);
         }));
@@ -181,7 +188,7 @@ impl ConversationActor {
         &mut self,
         user_id: UserId,
         receipts: Receipts,
-        result: StoreResult<()>,
+        result: StoreResult<Receipts>,
         ctx: &mut Context<Self>,
     ) {
         let Stage::Ready(state) = &mut self.stage else {
@@ -200,31 +207,17 @@ impl ConversationActor {
             // A state that was built again may not have it yet.
             member.record.receipts = member.record.receipts.merge(write.wanted);
         }
-        if let Err(fault) = result {
-            tracing::error!(error = %fault, "writing a receipt failed");
-            let write = self.receipts.0.remove(&user_id);
-            let error = CommandError::unavailable("storage is unavailable", 200);
-            let next = write.map_or_else(Vec::new, |write| {
-                if let Stage::Ready(state) = &mut self.stage
-                    && let Some(member) = state.member_mut(&user_id)
-                {
-                    // What is not durable never was.
-                    member.record.receipts = write.before;
-                }
-                write.next
-            });
-            for (_, responder) in waiting.into_iter().chain(next) {
-                responder.err(error.clone());
-            }
-            return;
-        }
+        let stored = match result {
+            Ok(stored) => stored,
+            Err(fault) => return self.receipts_failed(&user_id, waiting, &fault),
+        };
         write.before = receipts;
         let next = std::mem::take(&mut write.next);
         let is_done = write.wanted == receipts;
         for (which, responder) in waiting {
             responder.ok(self.receipt_taken(&user_id, which));
         }
-        self.tell_receipts(&user_id, receipts);
+        self.tell_receipts(&user_id, stored);
         if is_done {
             self.receipts.0.remove(&user_id);
             for (which, responder) in next {
@@ -235,6 +228,29 @@ impl ConversationActor {
                 write.waiting = next;
             }
             self.write_receipts(user_id, ctx);
+        }
+    }
+
+    /// What is not durable never was.
+    fn receipts_failed(
+        &mut self,
+        user_id: &UserId,
+        waiting: Vec<(Which, Responder)>,
+        fault: &StoreError,
+    ) {
+        tracing::error!(error = %fault, "writing a receipt failed");
+        let write = self.receipts.0.remove(user_id);
+        let error = CommandError::unavailable("storage is unavailable", 200);
+        let next = write.map_or_else(Vec::new, |write| {
+            if let Stage::Ready(state) = &mut self.stage
+                && let Some(member) = state.member_mut(user_id)
+            {
+                member.record.receipts = write.before;
+            }
+            write.next
+        });
+        for (_, responder) in waiting.into_iter().chain(next) {
+            responder.err(error.clone());
         }
     }
 
@@ -280,4 +296,28 @@ impl ConversationActor {
         }
         spread.send(&event, Audience::All, None);
     }
+}
+
+/// What the others are told of a member's watermarks once these are stored. While another node may
+/// write to the same conversation its higher ones count: what somebody was told never goes back.
+async fn as_stored(
+    shared: &Shared,
+    id: ConversationId,
+    user_id: UserId,
+    receipts: Receipts,
+) -> StoreResult<Receipts> {
+    let is_sole = |cluster: &Arc<Cluster>| cluster.is_sole_writer(id, shared.clock.now());
+    if shared.cluster.as_ref().is_none_or(is_sole) {
+        return Ok(receipts);
+    }
+    let mut found = shared
+        .store
+        .conversations(user_id, Select::Ids(vec![id]))
+        .await?;
+    let stored = found.rows.pop().map(|row| row.me);
+    Ok(stored.map_or(receipts, |me| Receipts {
+        delivered_seq: receipts.delivered_seq.max(me.delivered_up_to_seq),
+        read_seq: receipts.read_seq.max(me.read_up_to_seq),
+        ..receipts
+    }))
 }

@@ -1,11 +1,7 @@
 //! One person's device, which lives through all faults: it sends at its own pace, asks again
 //! until it is answered, goes to another node when one is silent or gone, and resumes.
 
-use bedside_protocol::{
-    Command, CommandError, ConversationId,
-    command::Receipt,
-    reply::{History, MessageSent, ReceiptTaken, Resumed},
-};
+use bedside_protocol::{Command, ConversationId, command::Receipt};
 use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
@@ -25,6 +21,7 @@ use crate::{
     world::User,
 };
 
+mod answers;
 mod entering;
 
 /// An answer that takes longer does not come: the socket is given up.
@@ -79,7 +76,11 @@ pub(super) struct Life {
     deadlines: VecDeque<(Instant, u64)>,
     /// What to post again, and when.
     again: VecDeque<(Instant, u64)>,
+    /// What to read again, and when.
+    pages: VecDeque<(Instant, ConversationId)>,
     refusals: u32,
+    /// Refusals and lost sockets since something went well.
+    troubles: u32,
     /// When each open send was first posted, and whether it is a probe.
     begun: HashMap<u64, (Instant, bool)>,
     next_send: Option<Instant>,
@@ -112,6 +113,7 @@ impl Device {
             let is_idle = self.life.is_in
                 && self.life.asked.is_empty()
                 && self.life.again.is_empty()
+                && self.life.pages.is_empty()
                 && self.memory().open.is_empty();
             self.board.set_idle(self.number, is_idle);
         }
@@ -156,8 +158,9 @@ impl Device {
         let send = life.next_send.filter(|_| life.is_in);
         let read = life.next_read.filter(|_| life.is_in);
         let deadline = life.deadlines.front().map(|(at, _)| *at);
-        let again = life.again.front().map(|(at, _)| *at);
-        let all = [send, read, deadline, again];
+        let again = life.again.iter().map(|(at, _)| *at).min();
+        let page = life.pages.iter().map(|(at, _)| *at).min();
+        let all = [send, read, deadline, again, page];
         let far = Instant::now() + ANSWER_WITHIN;
         all.into_iter().flatten().min().unwrap_or(far)
     }
@@ -207,10 +210,11 @@ impl Device {
         if !self.life.is_in {
             return;
         }
-        while self.life.again.front().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, name)) = self.life.again.pop_front() {
-                self.post_again(name);
-            }
+        for name in due(&mut self.life.again, now) {
+            self.post_again(name);
+        }
+        for id in due(&mut self.life.pages, now) {
+            self.page(id);
         }
         // What was written while there was no socket is said now.
         while let Some(at) = self.life.next_send.filter(|at| *at <= now) {
@@ -286,85 +290,13 @@ impl Device {
         self.post_send(name, !is_open);
     }
 
-    fn on_answer(&mut self, id: u64) {
-        let asked = self.life.asked.remove(&id);
-        let answer = self.life.peer.as_mut().and_then(|p| p.take_answer(id));
-        let (Some(asked), Some(answer)) = (asked, answer) else {
-            return;
-        };
-        match answer {
-            Ok(data) => {
-                self.life.refusals = 0;
-                if let Err(error) = self.on_done(asked, data) {
-                    self.memory().problem(format!("{asked:?} got {error}"));
-                }
-            }
-            Err(error) => self.on_refused(asked, &error),
-        }
-    }
-
-    fn on_done(&mut self, asked: Asked, data: serde_json::Value) -> Outcome<()> {
-        match asked {
-            Asked::Send { name, is_repeat } => {
-                let sent: MessageSent = serde_json::from_value(data)?;
-                if is_repeat && !sent.duplicate {
-                    let text = format!("{name:016x} was acknowledged, and is now taken as new");
-                    self.memory().problem(text);
-                }
-                self.memory().on_ack(name, &sent);
-                if let Some((begun, is_probe)) = self.life.begun.remove(&name) {
-                    let id = sent.conversation_id;
-                    self.board.on_acked(id, sent.seq, begun.elapsed(), is_probe);
-                    if self.rng.one_in(TWICE_ONE_IN) {
-                        let later = Instant::now() + Duration::from_millis(200);
-                        self.life.again.push_back((later, name));
-                    }
-                }
-                self.on_progress(Some(sent.conversation_id), None);
-            }
-            Asked::Page(id) => {
-                let page: History = serde_json::from_value(data)?;
-                let more = self.memory().on_page(id, page.events, page.has_more);
-                self.on_progress(Some(id), more);
-            }
-            Asked::Read(id, asked) => {
-                let taken: ReceiptTaken = serde_json::from_value(data)?;
-                let mut memory = self.memory();
-                let before = memory.read.get(&id).copied().unwrap_or(0);
-                if taken.up_to_seq < asked.max(before) {
-                    memory.counts.receipts_back += 1;
-                    let up_to = taken.up_to_seq;
-                    memory.problem(format!("{id}: read up to {asked}, and it says {up_to}"));
-                }
-                memory.read.insert(id, taken.up_to_seq.max(before));
-            }
-            Asked::Resume => {
-                let resumed: Resumed = serde_json::from_value(data)?;
-                self.on_resumed(&resumed);
-            }
-        }
-        Ok(())
-    }
-
-    fn on_refused(&mut self, asked: Asked, error: &CommandError) {
-        self.memory().counts.refused += 1;
-        if !error.code.retryable() {
-            self.memory()
-                .problem(format!("{asked:?} was refused for good: {error}"));
-        }
-        self.life.refusals += 1;
-        let wait = error.retry_after_ms.max(50) + self.rng.below(100) as u64;
-        let later = Instant::now() + Duration::from_millis(wait);
-        match asked {
-            // A receipt is not repeated: the next one says more.
-            Asked::Read(..) => {}
-            Asked::Send { name, .. } => self.life.again.push_back((later, name)),
-            Asked::Page(id) => self.page(id),
-            Asked::Resume => return self.leave(true),
-        }
-        if self.life.refusals >= REFUSALS_MAX {
-            self.leave(true);
-        }
+    /// How long to wait before the next try: doubled with each that failed, up to a second, and
+    /// a bit of chance, so that what is overloaded is not asked by everyone at once.
+    fn patience(&mut self) -> Duration {
+        let doubled = self.life.troubles.min(5);
+        self.life.troubles += 1;
+        let ms = 32_u64 << doubled;
+        Duration::from_millis(ms + self.rng.below(usize::try_from(ms).unwrap_or(1)) as u64)
     }
 
     /// Tells the board how far it has come, and reads what is missing.
@@ -384,4 +316,16 @@ impl Device {
         let after = self.memory().position(id);
         self.ask(&peer::history(id, after), Asked::Page(id));
     }
+}
+
+/// Takes out what is due.
+fn due<T: Copy>(waiting: &mut VecDeque<(Instant, T)>, now: Instant) -> Vec<T> {
+    let is_due = |(at, _): &(Instant, T)| *at <= now;
+    let due = waiting
+        .iter()
+        .filter(|one| is_due(one))
+        .map(|(_, what)| *what);
+    let due = due.collect();
+    waiting.retain(|one| !is_due(one));
+    due
 }

@@ -30,6 +30,8 @@ pub(super) struct Seen {
     ahead: BTreeMap<u64, Entry>,
     /// Whether older pages are being read, so that newer events are early by right.
     is_paging: bool,
+    /// The last seq of a hole that is being filled.
+    hole_to: u64,
 }
 
 impl Seen {
@@ -53,8 +55,10 @@ pub(super) enum Way {
 /// How often what happened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
-    /// Events that came though one before them had not.
+    /// Events that came though one of somebody else before them had not.
     pub(super) holes: u64,
+    /// Events that came though an own message before them was not acknowledged yet.
+    pub(super) late_acks: u64,
     /// Entries that came as something else than before.
     pub(super) changed_entries: u64,
     /// Watermarks that went down.
@@ -147,6 +151,7 @@ impl Memory {
         for seen in self.seen.values_mut() {
             seen.ahead.clear();
             seen.is_paging = false;
+            seen.hole_to = 0;
         }
     }
 
@@ -156,12 +161,12 @@ impl Memory {
         self.is_resuming = false;
         let early = self.seen.iter().filter_map(|(id, seen)| {
             let (seq, _) = seen.ahead.first_key_value()?;
-            (!seen.is_paging).then_some((*id, *seq, seen.position() + 1))
+            (!seen.is_paging).then_some((*id, *seq))
         });
         let early: Vec<_> = early.collect();
         let holes = early.iter();
         holes
-            .filter_map(|(id, seq, missing)| self.on_hole(*id, *seq, *missing))
+            .filter_map(|(id, seq)| self.on_hole(*id, *seq))
             .collect()
     }
 
@@ -281,17 +286,37 @@ impl Memory {
         }
         let missing = (next..seq).find(|s| !seen.ahead.contains_key(s));
         seen.ahead.insert(seq, entry);
+        let mut filled = Vec::new();
         while let Some(entry) = seen.ahead.remove(&(seen.position() + 1)) {
             seen.log.push(entry);
+            if seen.position() <= seen.hole_to {
+                filled.push((seen.position(), entry));
+            }
         }
         let is_wrong = way == Way::Event && !seen.is_paging && !self.is_resuming;
-        self.on_hole(id, seq, missing.filter(|_| is_wrong)?)
+        for (seq, entry) in filled {
+            self.on_filled(id, seq, entry);
+        }
+        missing.filter(|_| is_wrong)?;
+        self.on_hole(id, seq)
     }
 
-    fn on_hole(&mut self, id: ConversationId, seq: u64, missing: u64) -> Option<ConversationId> {
-        self.counts.holes += 1;
-        self.problem(format!("{id}: seq {seq} came though {missing} had not"));
+    /// Whose fault a hole is shows when it is filled: see [`Self::on_filled`].
+    fn on_hole(&mut self, id: ConversationId, seq: u64) -> Option<ConversationId> {
+        let seen = self.seen.get_mut(&id)?;
+        seen.hole_to = seq - 1;
         self.begin_paging(id)
+    }
+
+    /// To the sending socket the answer is the delivery, and on its way from another node it
+    /// may be overtaken by an event. What others said is never late.
+    fn on_filled(&mut self, id: ConversationId, seq: u64, entry: Entry) {
+        if matches!(entry, Entry::Message { name, .. } if self.destination(name).is_some()) {
+            self.counts.late_acks += 1;
+        } else {
+            self.counts.holes += 1;
+            self.problem(format!("{id}: seq {seq} came after a later one"));
+        }
     }
 
     fn on_receipt(&mut self, id: ConversationId, receipt: &ReceiptChanged) {

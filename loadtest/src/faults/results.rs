@@ -1,7 +1,10 @@
 //! What came of the rounds, as a table and as JSON.
 
 use serde::Serialize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{judge::Verdict, memory::Memory, nemesis::Nemesis};
 use crate::report::{Percentiles, median};
@@ -97,6 +100,8 @@ pub struct Results {
     pub resets: u64,
     /// Entries that came more than once, which is allowed.
     pub again: u64,
+    /// Events that overtook the answer to an own message.
+    pub late_acks: u64,
     /// New messages left out because too many were open.
     pub left_out: u64,
     /// By kind of fault.
@@ -125,6 +130,7 @@ impl Results {
             self.resets += counts.resets;
             self.again += counts.again;
             self.left_out += counts.left_out;
+            self.late_acks += counts.late_acks;
         }
         self.kinds = Nemesis::ALL
             .iter()
@@ -152,7 +158,8 @@ impl Results {
         for verdict in worst.chain([&self.verdict]).filter(|v| !v.is_good()) {
             problems.extend(verdict.problems.iter().cloned());
         }
-        problems.dedup();
+        let mut known = HashSet::new();
+        problems.retain(|problem| known.insert(problem.clone()));
         problems
     }
 
@@ -178,7 +185,8 @@ impl Results {
              receipts wrong {}, unread counts wrong {}, anything else {}\n\
              {} posted again, {} acknowledged ones repeated, {} refused for now, \
              {} left out\n\
-             {} reconnects ({} from a silent node), {} entries resumed, {} resets, {} came again",
+             {} reconnects ({} from a silent node), {} entries resumed, {} resets, {} came again, \
+             {} answers overtaken",
             self.sent,
             self.acknowledged,
             self.stored,
@@ -198,6 +206,7 @@ impl Results {
             self.resumed,
             self.resets,
             self.again,
+            self.late_acks,
         );
         text
     }

@@ -1,8 +1,9 @@
 //! What the parts of the bridge share, and its two states.
 
+use aes_gcm::Aes256Gcm;
 use bedside_actors::ports::bus::{BusError, Inbox, Peer};
 use parking_lot::{Mutex, RwLock};
-use redis::{FromRedisValue, Pipeline, aio::MultiplexedConnection};
+use redis::{FromRedisValue, Pipeline, RedisResult, aio::MultiplexedConnection};
 use std::{
     sync::{
         Arc, OnceLock,
@@ -27,6 +28,8 @@ pub(super) struct Core {
     pub(super) me: Peer,
     pub(super) names: Names,
     pub(super) keys: Arc<Keys>,
+    /// Seals what this node says of people.
+    pub(super) presence_cipher: Aes256Gcm,
     pub(super) client: redis::Client,
     pub(super) outbound: Outbound,
     pub(super) opener: Mutex<Opener>,
@@ -43,7 +46,8 @@ pub(super) struct Core {
     pub(super) sharing: tokio::sync::Mutex<()>,
     /// There is an inbox: begin.
     pub(super) started: Notify,
-    /// Ends the connection, so that all begins anew.
+    /// Ends the connection, so that all begins anew: Redis does not have what this node shared,
+    /// or is not the one that takes it any more.
     pub(super) broken: Notify,
     /// Ends the bridge.
     pub(super) closed: Notify,
@@ -52,7 +56,9 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(me: Peer, names: Names, keys: Keys, client: redis::Client) -> Self {
         let keys = Arc::new(keys);
+        let cipher = keys.of_presence(keys.sealing(), &me.node, me.incarnation);
         Self {
+            presence_cipher: cipher.expect("derived, because this key is one of them"),
             outbound: Outbound::new(me.clone(), names.clone(), keys.clone()),
             opener: Mutex::new(Opener::new(me.clone())),
             me,
@@ -110,8 +116,14 @@ impl Core {
         let mut connection = connection.ok_or_else(|| BusError("no connection".to_owned()))?;
         let bytes = commands.get_packed_pipeline().len();
         self.counters.sent(kind, commands.len(), bytes);
-        let answer = commands.query_async(&mut connection).await;
-        answer.map_err(|error| BusError(error.to_string()))
+        let answer: RedisResult<T> = commands.query_async(&mut connection).await;
+        answer.map_err(|error| {
+            // Since it was made a replica, others listen and write elsewhere.
+            if error.code() == Some("READONLY") {
+                self.broken.notify_one();
+            }
+            BusError(error.to_string())
+        })
     }
 }
 

@@ -35,7 +35,7 @@ enum Loss {
     Closed,
     Hung,
     Failed(RedisError),
-    /// What this node shared through Redis is not there any more.
+    /// What this node shared through Redis is not there any more, or cannot be.
     Forgotten,
 }
 
@@ -45,7 +45,9 @@ impl fmt::Display for Loss {
             Self::Closed => f.write_str("Redis closed the connection"),
             Self::Hung => f.write_str("Redis does not answer"),
             Self::Failed(error) => error.fmt(f),
-            Self::Forgotten => f.write_str("Redis lost what this node shared"),
+            Self::Forgotten => {
+                f.write_str("Redis lost what this node shared, or takes nothing more")
+            }
         }
     }
 }

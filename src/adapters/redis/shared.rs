@@ -1,7 +1,7 @@
 //! What nodes share through Redis: leases, and who is on which node.
 
 use aes_gcm::{
-    Nonce,
+    Aes256Gcm, Nonce,
     aead::{Aead as _, Payload},
 };
 use bedside_actors::ports::bus::{BusError, Peer, UserKey};
@@ -195,6 +195,11 @@ pub(super) async fn presence_of(
     peer: &Peer,
 ) -> Result<Vec<(UserKey, Bytes)>, BusError> {
     let key = core.names.presence(peer);
+    let mut opener = PresenceOpener {
+        core,
+        peer,
+        cipher: None,
+    };
     let mut people = BTreeMap::new();
     let mut cursor: u64 = 0;
     loop {
@@ -208,7 +213,7 @@ pub(super) async fn presence_of(
         type Step = (u64, Vec<(Vec<u8>, Vec<u8>)>);
         let ((next, step),): (Step,) = core.ask(Kind::Presence, &commands).await?;
         for (user, sealed) in step {
-            match open(core, peer, &user, &sealed) {
+            match opener.open(&user, &sealed) {
                 // A scan may tell of somebody twice.
                 Some((user, value)) => drop(people.insert(user, value)),
                 None => add(&core.counters.presence_unreadable, 1),
@@ -266,29 +271,43 @@ fn seal(core: &Core, user: &UserKey, value: &[u8]) -> Result<Vec<u8>, BusError> 
     }
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(|_| BusError("no randomness".to_owned()))?;
-    let id = core.keys.sealing();
-    let cipher = core
-        .keys
-        .of_presence(id, &core.me.node, core.me.incarnation);
-    let cipher = cipher.expect("derived, because this key is one of them");
     let value = Payload {
         msg: value,
         aad: &user.0,
     };
-    let sealed = cipher.encrypt(&Nonce::from(nonce), value);
+    let sealed = core.presence_cipher.encrypt(&Nonce::from(nonce), value);
     let sealed = sealed.expect("seals, because values are far below 64 GiB");
-    Ok([&id[..], &nonce, &sealed].concat())
+    Ok([&core.keys.sealing()[..], &nonce, &sealed].concat())
 }
 
-fn open(core: &Core, peer: &Peer, user: &[u8], sealed: &[u8]) -> Option<(UserKey, Bytes)> {
-    let user = UserKey(user.try_into().ok()?);
-    let (id, rest) = sealed.split_first_chunk::<{ size_of::<KeyId>() }>()?;
-    let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>()?;
-    let cipher = core.keys.of_presence(*id, &peer.node, peer.incarnation)?;
-    let sealed = Payload {
-        msg: sealed,
-        aad: &user.0,
-    };
-    let value = cipher.decrypt(&Nonce::from(*nonce), sealed).ok()?;
-    Some((user, value.into()))
+/// Opens what one life of a node says of people.
+struct PresenceOpener<'a> {
+    core: &'a Core,
+    peer: &'a Peer,
+    /// What opened the last value; the next is sealed with the same key.
+    cipher: Option<(KeyId, Aes256Gcm)>,
+}
+
+impl PresenceOpener<'_> {
+    fn open(&mut self, user: &[u8], sealed: &[u8]) -> Option<(UserKey, Bytes)> {
+        let user = UserKey(user.try_into().ok()?);
+        let (id, rest) = sealed.split_first_chunk::<{ size_of::<KeyId>() }>()?;
+        let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>()?;
+        let sealed = Payload {
+            msg: sealed,
+            aad: &user.0,
+        };
+        let cipher = self.cipher(*id)?;
+        let value = cipher.decrypt(&Nonce::from(*nonce), sealed).ok()?;
+        Some((user, value.into()))
+    }
+
+    fn cipher(&mut self, id: KeyId) -> Option<&Aes256Gcm> {
+        if self.cipher.as_ref().is_none_or(|(cached, _)| *cached != id) {
+            let (keys, peer) = (&self.core.keys, self.peer);
+            let cipher = keys.of_presence(id, &peer.node, peer.incarnation)?;
+            self.cipher = Some((id, cipher));
+        }
+        self.cipher.as_ref().map(|(_, cipher)| cipher)
+    }
 }

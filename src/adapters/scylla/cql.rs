@@ -14,12 +14,14 @@ use scylla::{
     statement::{
         Consistency, SerialConsistency,
         batch::{Batch, BatchType},
+        bound::BoundStatement,
         prepared::PreparedStatement,
     },
     value::{CqlValue, Row},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::stats::Counters;
 use crate::adapters::scylla::policy;
@@ -74,6 +76,12 @@ impl Query {
         let kind = Kind::Conditional;
         Self { text, kind }
     }
+
+    /// Whether it is a read that others may have got in the way of, and is worth another try: a
+    /// serial read competes with the writers of its partition.
+    fn may_lose(self, until: Instant) -> bool {
+        self.kind == Kind::Serial && Instant::now() < until
+    }
 }
 
 /// A session with the ring, and the statements that it has prepared.
@@ -103,7 +111,19 @@ impl Cql {
     where
         R: for<'f, 'm> DeserializeRow<'f, 'm> + Send + 'static,
     {
-        self.stream(query, values).await?.try_collect().await
+        let values = self
+            .prepared(query)
+            .await?
+            .bind(&values)
+            .map_err(unavailable)?;
+        let until = Instant::now() + SETTLE_WITHIN;
+        loop {
+            let read = async { self.pages(query, values.clone()).await?.try_collect().await };
+            match read.await {
+                Err(_) if query.may_lose(until) => self.pause().await,
+                read => return read,
+            }
+        }
     }
 
     /// Rows as they come.
@@ -115,9 +135,24 @@ impl Cql {
     where
         R: for<'f, 'm> DeserializeRow<'f, 'm> + Send + 'static,
     {
-        let prepared = self.prepared(query).await?;
+        let values = self
+            .prepared(query)
+            .await?
+            .bind(&values)
+            .map_err(unavailable)?;
+        self.pages(query, values).await
+    }
+
+    async fn pages<R>(
+        &self,
+        query: Query,
+        values: BoundStatement,
+    ) -> StoreResult<BoxStream<'static, StoreResult<R>>>
+    where
+        R: for<'f, 'm> DeserializeRow<'f, 'm> + Send + 'static,
+    {
         self.counters.statement(query.kind);
-        let pager = self.session.execute_iter(prepared, values).await;
+        let pager = self.session.execute_bound_iter(values).await;
         let stream = pager.map_err(unavailable)?.rows_stream::<R>();
         Ok(Box::pin(stream.map_err(unavailable)?.map_err(unavailable)))
     }
@@ -131,7 +166,13 @@ impl Cql {
     where
         R: for<'f, 'm> DeserializeRow<'f, 'm>,
     {
-        let result = self.execute(query, values).await?;
+        let until = Instant::now() + SETTLE_WITHIN;
+        let result = loop {
+            match self.execute(query, &values).await {
+                Err(_) if query.may_lose(until) => self.pause().await,
+                result => break result?,
+            }
+        };
         let rows = result.into_rows_result().map_err(unavailable)?;
         rows.maybe_first_row::<R>().map_err(unavailable)
     }
@@ -200,7 +241,9 @@ impl Cql {
     /// Lets a ring that is busy or is being mended breathe before the next try.
     pub(super) async fn pause(&self) {
         self.counters.retried();
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Those who got into each other's way should not meet again.
+        let wait = 20 + u64::from(Uuid::new_v4().as_bytes()[0]) / 2;
+        tokio::time::sleep(Duration::from_millis(wait)).await;
     }
 
     async fn execute(&self, query: Query, values: impl SerializeRow) -> StoreResult<QueryResult> {

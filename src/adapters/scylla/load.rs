@@ -21,6 +21,7 @@ pub(super) async fn load(core: &Core, id: ConversationId) -> StoreResult<Option<
     let Some(tail) = settle::settle(core, id).await? else {
         return Ok(None);
     };
+    core.ends.seen(id, tail.head.seq);
     let Some((row, consultation)) = conversation::standing(cql, id).await? else {
         return Ok(None);
     };

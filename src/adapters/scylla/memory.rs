@@ -98,20 +98,40 @@ impl Ends {
         self.0.lock().get(&id).copied()
     }
 
-    pub(super) fn set(&self, id: ConversationId, end: End) {
+    fn set(&self, id: ConversationId, end: End) {
         let mut ends = self.0.lock();
         if ends.len() >= REMEMBERED_MAX {
-            ends.clear();
+            // A failure is not forgotten before a load has told of it.
+            ends.retain(|_, end| matches!(end, End::FailedAt(_)));
         }
         ends.insert(id, end);
     }
 
-    /// A log was seen up to here, and filed.
-    pub(super) fn seen(&self, id: ConversationId, seq: u64) {
-        let known = match self.get(id) {
-            Some(End::At(known)) => known.max(seq),
+    /// An entry was stored and filed where the log ends.
+    pub(super) fn stored(&self, id: ConversationId, seq: u64) {
+        self.set(id, End::At(seq));
+    }
+
+    /// An entry was not stored, or nobody knows.
+    pub(super) fn failed(&self, id: ConversationId, seq: u64) {
+        let lowest = match self.get(id) {
+            Some(End::FailedAt(failed)) => failed.min(seq),
             _ => seq,
         };
-        self.set(id, End::At(known));
+        self.set(id, End::FailedAt(lowest));
+    }
+
+    /// A log was seen up to here, and filed. Whoever still counts on what failed does not know.
+    pub(super) fn seen(&self, id: ConversationId, seq: u64) {
+        match self.get(id) {
+            Some(End::FailedAt(_)) => {}
+            Some(End::At(known)) => self.set(id, End::At(known.max(seq))),
+            None => self.set(id, End::At(seq)),
+        }
+    }
+
+    /// Whoever writes begins anew.
+    pub(super) fn begin_anew(&self, id: ConversationId) {
+        self.0.lock().remove(&id);
     }
 }

@@ -15,7 +15,7 @@ use super::{
 /// All tables. What is there already is left alone.
 const SCHEMA: &str = include_str!("../../../schema.cql");
 
-/// The version of [`SCHEMA`]. A schema that differs needs the next number, and a step in
+/// The version of the schema. A schema that differs needs the next number, and a step in
 /// [`migrate`] that brings a keyspace of the last version there.
 pub const VERSION: u32 = 1;
 

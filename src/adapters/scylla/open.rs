@@ -1,5 +1,6 @@
 //! Connecting to a ring.
 
+use async_trait::async_trait;
 use bedside_actors::ports::store::{StoreError, StoreResult};
 use scylla::{
     client::{
@@ -7,14 +8,18 @@ use scylla::{
         session::{Session, TlsContext},
         session_builder::SessionBuilder,
     },
-    policies::timestamp_generator::MonotonicTimestampGenerator,
+    errors::TranslationError,
+    policies::{
+        address_translator::{AddressTranslator, UntranslatedPeer},
+        timestamp_generator::MonotonicTimestampGenerator,
+    },
     statement::{Consistency, SerialConsistency},
 };
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
     future::Future,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
@@ -49,9 +54,9 @@ pub struct Options {
     pub credentials: Option<(String, String)>,
     /// How connections are encrypted; not at all when there is none.
     pub tls: Option<TlsContext>,
-    /// Where a node that says to be at one address is reached from here. Empty when all are
-    /// reached where they say; otherwise it names every node.
-    pub translated: HashMap<SocketAddr, SocketAddr>,
+    /// Where a node is reached from here, for nodes that are not reached at the address that they
+    /// announce: behind a forwarded port, say. Mostly empty.
+    pub translated: HashMap<IpAddr, SocketAddr>,
     /// How long one statement may take. Default 2 s.
     pub request_timeout: Duration,
     /// Threads of the store's own. Default 2.
@@ -243,7 +248,7 @@ pub(super) fn builder(options: &Options) -> SessionBuilder {
         .timestamp_generator(Arc::new(MonotonicTimestampGenerator::new()))
         .tls_context(options.tls.clone());
     if !options.translated.is_empty() {
-        builder = builder.address_translator(Arc::new(options.translated.clone()));
+        builder = builder.address_translator(Arc::new(Translated(options.translated.clone())));
     }
     if let Some(datacenter) = &options.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());
@@ -266,4 +271,19 @@ async fn epoch(cql: &Cql) -> StoreResult<String> {
 
 pub(super) fn new_epoch() -> String {
     Uuid::new_v4().simple().to_string()
+}
+
+/// Knows where nodes are reached that are not where they say.
+struct Translated(HashMap<IpAddr, SocketAddr>);
+
+#[async_trait]
+impl AddressTranslator for Translated {
+    async fn translate_address(
+        &self,
+        peer: &UntranslatedPeer,
+    ) -> Result<SocketAddr, TranslationError> {
+        let announced = peer.untranslated_address();
+        let reached = self.0.get(&announced.ip());
+        Ok(reached.copied().unwrap_or(announced))
+    }
 }

@@ -50,7 +50,6 @@ pub(super) async fn settle(core: &Core, id: ConversationId) -> StoreResult<Optio
             core.counters.refiled(1);
         }
     }
-    core.ends.seen(id, head.seq);
     let surplus = entries.len().saturating_sub(TAIL_ENTRIES as usize);
     entries.drain(..surplus);
     Ok(Some(Tail { head, entries }))

@@ -66,6 +66,7 @@ impl Store for CqlStore {
         self.run(async move |core| {
             if after_writes {
                 writer::settled(&core, conversation_id).await;
+                core.ends.begin_anew(conversation_id);
             }
             load::load(&core, conversation_id).await
         })

@@ -22,8 +22,9 @@
 //!    try land after all, the next read finds our own attempts. After [`SETTLE_WITHIN`] it is
 //!    `Unavailable`, which means: unknown.
 //! 4. *Nothing overtakes a failure.* Once an entry failed, entries above it are refused
-//!    ([`End::FailedAt`]) until a load has told the actor where the log really ends, or an append
-//!    comes that counts on nothing that failed; and that one is tried only where the log ends.
+//!    ([`End::FailedAt`]) until a load after writes has told the actor where the log really ends,
+//!    even when somebody else has filled the place that they count on. An entry at or below the
+//!    one that failed counts on nothing that failed: it is tried, if the log really ends there.
 //! 5. *What was answered can be found.* Everything that an entry changes, and then
 //!    `conversation_heads`, is written before the answer (`filing.rs`). So every acknowledged seq
 //!    is at or below `conversation_heads.last_seq` read at LOCAL_QUORUM. An entry that was applied
@@ -75,6 +76,10 @@ enum Work {
 }
 
 impl Lanes {
+    #[expect(
+        clippy::result_large_err,
+        reason = "it gives back what it was given, on a path that is rarely taken"
+    )]
     /// Hands work in. True when nobody drives the lane yet; refused once the store is closed.
     fn push(&self, id: ConversationId, work: Work) -> Result<bool, Work> {
         let mut waiting = self.0.lock();
@@ -215,45 +220,43 @@ async fn write(core: &Core, id: ConversationId, group: &[&Append]) -> StoreResul
         return Ok(());
     };
     let written = async {
-        if !follows(core, id, first.seq).await? {
-            return Ok(false);
-        }
+        follows(core, id, first.seq).await?;
         let entries = group.iter().map(|append| Entry::of(append));
         let entries = entries.collect::<StoreResult<Vec<_>>>()?;
-        stored_and_filed(core, entries).await.map(|()| true)
+        stored_and_filed(core, entries).await
     };
     // A bug must not leave the lane without a driver.
     let written = AssertUnwindSafe(written).catch_unwind().await;
     let written = written.unwrap_or_else(|_| Err(StoreError::Unavailable("a bug".to_owned())));
-    match written {
-        Ok(true) => core.ends.set(id, End::At(last.seq)),
-        // It was never tried, so what is known of the end still holds.
-        Ok(false) => {}
-        Err(_) => core.ends.set(id, End::FailedAt(first.seq)),
-    }
-    match written {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(StoreError::Conflict) => {
-            core.counters.conflict();
-            Err(StoreError::Conflict)
+    match &written {
+        Ok(()) => core.ends.stored(id, last.seq),
+        Err(error) => {
+            if *error == StoreError::Conflict {
+                core.counters.conflict();
+            }
+            core.ends.failed(id, first.seq);
         }
-        Err(error) => Err(error),
     }
+    written
 }
 
-/// Whether the entry before this one is stored and filed, and this one counts on nothing that
-/// failed.
-async fn follows(core: &Core, id: ConversationId, seq: u64) -> StoreResult<bool> {
+/// Makes sure that the entry before this one is stored and filed, and that this one counts on
+/// nothing that failed.
+async fn follows(core: &Core, id: ConversationId, seq: u64) -> StoreResult<()> {
     let end = match core.ends.get(id) {
         Some(End::At(end)) => end,
-        Some(End::FailedAt(failed)) if seq > failed => return Ok(false),
-        // A log begins with its conversation, so one without an entry takes none.
-        _ => match settle::settle(core, id).await? {
-            Some(tail) => tail.head.seq,
-            None => return Ok(false),
-        },
+        Some(End::FailedAt(failed)) if seq > failed => return Err(StoreError::Conflict),
+        _ => {
+            let tail = settle::settle(core, id).await?;
+            // A log begins with its conversation, so one without an entry takes none.
+            tail.ok_or(StoreError::Conflict)?.head.seq
+        }
     };
-    Ok(seq == end + 1)
+    if seq == end + 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict)
+    }
 }
 
 async fn stored_and_filed(core: &Core, mut entries: Vec<Entry>) -> StoreResult<()> {

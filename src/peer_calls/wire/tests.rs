@@ -40,6 +40,16 @@ fn calls() -> Vec<Call> {
         Call::Redeem("secret".to_owned()),
         Call::Release("secret".to_owned()),
         Call::Close(StreamId::MAX),
+        Call::Tell(
+            Told {
+                room: Room::Consultation(ConsultationId::new(Timestamp::from_millis(1_000))),
+                event: "secret".to_owned(),
+                is_ephemeral: true,
+            },
+            Bytes::from_static(b"{\"secret\":1}"),
+        ),
+        Call::Sitters(Room::Chat(ConversationId::new())),
+        Call::Shown(UserId::new("secret").expect("an id"), ConversationId::new()),
     ]
 }
 
@@ -62,6 +72,11 @@ fn answers() -> Vec<Answer> {
         Answer::Ended,
         Answer::Redeemed(Some(redeemed)),
         Answer::Redeemed(None),
+        Answer::Sitters(vec![Seated {
+            user_id: UserId::new("secret").expect("an id"),
+            session_id: SessionId::new(),
+        }]),
+        Answer::Shown(7),
     ]
 }
 
@@ -98,11 +113,11 @@ fn nothing_that_is_secret_is_shown() {
 
 #[test]
 fn a_kind_that_nobody_knows_is_said_to_be_unknown() {
-    for kind in [0, 10, 255] {
+    for kind in [0, 13, 255] {
         let bytes = Bytes::copy_from_slice(&[kind, 0, 0]);
         assert_eq!(Call::decode(bytes), Err(Refused::Unknown), "{kind}");
     }
-    let bytes = Bytes::from_static(&[9, 0, 0]);
+    let bytes = Bytes::from_static(&[11, 0, 0]);
     assert_eq!(Answer::decode(bytes), Err(Refused::Unknown));
 }
 
@@ -129,7 +144,7 @@ proptest! {
 
     #[test]
     fn what_was_cut_or_changed_is_read_or_refused(
-        which in 0..9_usize,
+        which in 0..12_usize,
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
         is_cut in any::<bool>(),

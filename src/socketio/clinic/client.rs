@@ -29,6 +29,7 @@ use super::{
     hall::Hall,
     input::{Impostor, Input},
 };
+use crate::peer_calls::wire::Seated;
 
 /// What an answer of our own weighs, for the outbox's bound on bytes.
 const ANSWER_BYTES: usize = 256;
@@ -44,8 +45,9 @@ pub(super) enum Step {
     Done(Asked, Json),
     /// It is refused.
     Refused(Asked, CommandError),
-    /// The client may join a chat, if need be without being seen there.
-    Join(Asked, ConversationId, Unseen),
+    /// The client may join a chat, if need be without being seen there. At other nodes these are
+    /// in it.
+    Join(Asked, ConversationId, Unseen, Vec<Seated>),
     /// The client's direct conversations, newest activity first; none when they could not be
     /// read.
     Directs(Option<Vec<Conversation>>),

@@ -1,32 +1,33 @@
 //! Which sockets are in which room, for what goes from socket to socket past every actor.
 
 use bedside_actors::outbox::Outbox;
-use bedside_protocol::{ConsultationId, ConversationId, SessionId, UserId};
+use bedside_protocol::{SessionId, UserId};
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, Hash, RandomState},
-    sync::{Arc, Weak},
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, OnceLock, Weak},
 };
 
-use crate::socketio::application::event_frame;
+use crate::{
+    peer_calls::{
+        everywhere::Everywhere,
+        wire::{Seated, Told},
+    },
+    socketio::application::event_frame,
+};
 
 /// Locks that the rooms are spread over.
 const SHARDS: usize = 32;
 /// What a note weighs besides its frame, for the outbox's bound on bytes.
 const NOTE_BYTES: usize = 128;
 
-/// A room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Room {
-    /// A chat that sockets of `/` have joined (seed 003).
-    Chat(ConversationId),
-    /// A consultation that sockets of `/consultation` have joined (seed 000).
-    Consultation(ConsultationId),
-}
+/// Those of `/` join chats (seed 003), those of `/consultation` consultations (seed 000).
+pub(super) use crate::peer_calls::wire::Room;
 
 /// An event for the sockets in a room.
 pub(super) struct RoomEvent {
@@ -63,6 +64,13 @@ pub(super) struct Sitter {
 }
 
 impl Sitter {
+    pub(super) fn seated(&self) -> Seated {
+        Seated {
+            user_id: self.user_id.clone(),
+            session_id: self.session_id,
+        }
+    }
+
     /// Shows an event on this socket; an ephemeral one may be dropped when it is slow.
     pub(super) fn note(&self, event: &Arc<RoomEvent>, ephemeral: bool) {
         if let Some(outbox) = self.outbox.upgrade() {
@@ -75,6 +83,8 @@ impl Sitter {
 pub(super) struct Rooms {
     hasher: RandomState,
     shards: [Mutex<HashMap<Room, Vec<Sitter>>>; SHARDS],
+    /// The same rooms on the other nodes, if there are any.
+    elsewhere: OnceLock<Everywhere>,
 }
 
 impl Default for Rooms {
@@ -82,11 +92,25 @@ impl Default for Rooms {
         Self {
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| Mutex::default()),
+            elsewhere: OnceLock::new(),
         }
     }
 }
 
 impl Rooms {
+    /// Other nodes have the same rooms.
+    pub(super) fn join(&self, elsewhere: Everywhere) {
+        self.elsewhere.get_or_init(|| elsewhere);
+    }
+
+    /// The sockets in a room on the other nodes.
+    pub(super) fn seated_elsewhere(&self, room: Room) -> BoxFuture<'static, Vec<Seated>> {
+        match self.elsewhere.get() {
+            Some(elsewhere) => elsewhere.sitters(room),
+            None => ready(Vec::new()).boxed(),
+        }
+    }
+
     fn shard(&self, room: Room) -> &Mutex<HashMap<Room, Vec<Sitter>>> {
         &self.shards[self.hasher.hash_one(room) as usize % SHARDS]
     }
@@ -127,11 +151,29 @@ impl Rooms {
         argument: &T,
     ) {
         let event = RoomEvent::new(namespace, room, event, argument);
-        self.with(room, |sitters| {
+        self.tell_here(&event, false);
+        self.tell_elsewhere(&event, false);
+    }
+
+    /// Tells those whose sockets are at this node.
+    pub(super) fn tell_here(&self, event: &Arc<RoomEvent>, ephemeral: bool) {
+        self.with(event.room, |sitters| {
             for sitter in sitters {
-                sitter.note(&event, false);
+                sitter.note(event, ephemeral);
             }
         });
+    }
+
+    /// Tells those whose sockets are at other nodes.
+    pub(super) fn tell_elsewhere(&self, event: &RoomEvent, ephemeral: bool) {
+        if let Some(elsewhere) = self.elsewhere.get() {
+            let told = Told {
+                room: event.room,
+                event: event.event.to_owned(),
+                is_ephemeral: ephemeral,
+            };
+            elsewhere.tell(told, event.argument.to_string().into());
+        }
     }
 
     /// Calls `f` with those in a room, in the order in which they came.
@@ -145,7 +187,7 @@ impl Rooms {
 mod tests {
     use super::*;
     use bedside_actors::outbox::Ambient;
-    use bedside_protocol::Roles;
+    use bedside_protocol::{ConversationId, Roles};
 
     #[test]
     fn a_socket_is_in_a_room_once_and_an_empty_room_is_gone() {

@@ -15,6 +15,7 @@ use bedside_protocol::{
 use serde_json::Value as Json;
 use std::sync::Arc;
 
+pub(super) use self::chats::{CALL_INITIATED, LISTED_MAX, USER_JOINED};
 use self::{chats::Chats, missed::Missed, watch::Watch};
 use super::{
     answers,
@@ -166,7 +167,9 @@ impl Dialect for Root {
 
     fn step(&mut self, client: &mut Client, step: Step) {
         match step {
-            Step::Join(asked, id, unseen) => self.chats.joined(client, &asked, id, unseen),
+            Step::Join(asked, id, unseen, seated) => {
+                self.chats.joined(client, &asked, id, unseen, &seated);
+            }
             Step::Directs(Some(rows)) => {
                 for row in &rows {
                     client.hall.marks.seed_row(row);

@@ -27,6 +27,9 @@ pub struct Config {
     /// How long another node may keep a call for a client while it has nothing to answer. It is
     /// about as long until a call that was lost is noticed. 10 s.
     pub far_hold: Duration,
+    /// For how long another node that cannot be reached is tried again for a poll or a post, and
+    /// three times as long for a WebSocket. 10 s.
+    pub far_patience: Duration,
 }
 
 impl Default for Config {
@@ -41,6 +44,7 @@ impl Default for Config {
             polling_sessions_max: limits::SOCKETIO_POLLING_SESSIONS_MAX,
             sid_prefix: String::new(),
             far_hold: Duration::from_secs(10),
+            far_patience: Duration::from_secs(10),
         }
     }
 }

@@ -38,11 +38,16 @@ pub(super) use relay::relay;
 /// The longest that another node may have us keep a call, whatever it says.
 const HOLD_MAX: Duration = Duration::from_secs(60);
 
+/// What a call may take besides the time for which the other node may keep it.
+const MARGIN: Duration = Duration::from_secs(2);
+
 /// What one node has of the sessions of others, and others of its own.
 pub(super) struct Far {
     peers: Arc<dyn Peers>,
     /// How long a call is kept while there is nothing to answer.
     hold: Duration,
+    /// For how long a node that cannot be reached is tried again.
+    patience: Duration,
     /// Requests that are passed on at once.
     requests: Semaphore,
     attempts: Arc<Attempts>,
@@ -69,9 +74,10 @@ impl Far {
         Self {
             peers,
             hold: config.far_hold,
+            patience: config.far_patience,
             // A poll and a post for each session, if all poll elsewhere.
             requests: Semaphore::new(2 * config.polling_sessions_max),
-            attempts: Arc::default(),
+            attempts: Arc::new(Attempts::new(config.far_patience + MARGIN)),
             guests: Arc::new(Guests::new(sockets_max)),
         }
     }
@@ -121,7 +127,9 @@ impl EngineEdge {
                 far.guests.close(stream);
                 Answer::Done
             }
-            Call::Redeem(_) => Answer::Refused(Refused::Unknown),
+            Call::Redeem(_) | Call::Tell(..) | Call::Sitters(_) | Call::Shown(..) => {
+                Answer::Refused(Refused::Unknown)
+            }
         }
     }
 }

@@ -8,14 +8,18 @@ use crate::{peer::Peer, ws::Dial};
 
 /// A node that has not welcomed by then is passed by.
 const WELCOME_WITHIN: Duration = Duration::from_secs(2);
-/// The longest pause between two tries to get in.
-const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// So many troubles in a row do not keep it from trying at once.
+const TROUBLES_BORNE: u32 = 2;
 
 impl Device {
-    /// One try at each entry, beginning with the present one, until one lets it in; then a
-    /// pause.
+    /// Tries each entry, beginning with the present one, until one lets it in. It pauses when
+    /// none does, and first when little went well lately.
     pub(super) async fn enter(&mut self) {
-        let mut pause = Duration::from_millis(10);
+        if self.life.troubles > TROUBLES_BORNE {
+            let pause = self.patience();
+            tokio::time::sleep(pause).await;
+        }
         while !self.orders.borrow().stop {
             for _ in 0..self.entries.len() {
                 if self.try_to_enter().await {
@@ -23,9 +27,8 @@ impl Device {
                 }
                 self.life.at = (self.life.at + 1) % self.entries.len();
             }
-            let jitter = Duration::from_millis(self.rng.below(20) as u64);
-            tokio::time::sleep(pause + jitter).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            let pause = self.patience();
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -81,8 +84,10 @@ impl Device {
         life.asked.clear();
         life.deadlines.clear();
         life.again.clear();
+        life.pages.clear();
         life.refusals = 0;
         if is_disappointed {
+            life.troubles += 1;
             life.at = (life.at + 1) % self.entries.len();
         }
         self.board.set_idle(self.number, false);

@@ -154,31 +154,49 @@ fn another_order_than_was_acknowledged_is_found() {
     );
 }
 
+fn by_other(name: u64, seq: u64) -> Entry {
+    let message_id = message_id(seq);
+    Entry::Message { name, message_id }
+}
+
 #[test]
-fn an_event_past_a_hole_is_found_but_an_own_acknowledgement_may_be_early() {
+fn an_event_past_a_hole_is_found_when_it_is_filled() {
     let mut case = Case::good();
-    let name = case.devices[0].send_to(case.id);
-    case.devices[0].on_ack(name, &ack(case.id, 7));
-    assert_eq!(case.devices[0].counts.holes, 0);
-    let entry = Entry::Message {
-        name: 1,
-        message_id: message_id(8),
-    };
-    let to_page = case.devices[0].place(case.id, 8, entry, Way::Event);
+    let device = &mut case.devices[0];
+    let to_page = device.place(case.id, 8, by_other(1, 8), Way::Event);
     assert_eq!(to_page, Some(case.id), "it is to be healed");
-    assert!(case.judge().out_of_order > 0);
+    assert_eq!(device.counts.holes, 0, "perhaps they are its own");
+    device.place(case.id, 6, by_other(2, 6), Way::Page);
+    device.place(case.id, 7, by_other(3, 7), Way::Page);
+    assert_eq!(device.counts.holes, 2);
+    assert!(case.judge().out_of_order >= 2);
+}
+
+#[test]
+fn an_own_acknowledgement_may_be_early_or_late() {
+    let mut case = Case::good();
+    let device = &mut case.devices[0];
+    let early = device.send_to(case.id);
+    device.on_ack(early, &ack(case.id, 7));
+    device.place(case.id, 6, by_other(1, 6), Way::Event);
+    assert_eq!(device.position(case.id), 7);
+    let late = device.send_to(case.id);
+    device.place(case.id, 9, by_other(2, 9), Way::Event);
+    device.on_ack(late, &ack(case.id, 8));
+    assert_eq!(device.position(case.id), 9);
+    assert_eq!((device.counts.holes, device.counts.late_acks), (0, 1));
 }
 
 #[test]
 fn what_comes_before_the_replay_is_early_by_right_but_the_replay_has_to_reach_it() {
     let mut case = Case::good();
-    let said = case.log[1].1;
     let device = &mut case.devices[0];
     device.on_new_socket();
-    device.place(case.id, 8, said, Way::Event);
-    assert_eq!(device.counts.holes, 0);
+    device.place(case.id, 8, by_other(1, 8), Way::Event);
     assert_eq!(device.on_resumed(), [case.id], "6 and 7 were not replayed");
-    assert_eq!(device.counts.holes, 1);
+    device.place(case.id, 6, by_other(2, 6), Way::Page);
+    device.place(case.id, 7, by_other(3, 7), Way::Page);
+    assert_eq!(device.counts.holes, 2);
 }
 
 #[test]

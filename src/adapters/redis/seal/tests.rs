@@ -39,7 +39,7 @@ fn pair() -> Pair {
 }
 
 impl Pair {
-    fn from_a(&self, to: Destination, link_seq: u64) -> Vec<u8> {
+    fn by_a(&self, to: Destination, link_seq: u64) -> Vec<u8> {
         sealed_by(&self.keys, &self.a, to, link_seq)
     }
 
@@ -57,11 +57,11 @@ fn sealed_by(keys: &Keys, from: &Peer, to: Destination, link_seq: u64) -> Vec<u8
 #[test]
 fn what_was_sealed_opens_and_cannot_be_read_on_the_way() {
     let mut pair = pair();
-    let direct = pair.from_a(to(&pair.b), 1);
+    let direct = pair.by_a(to(&pair.b), 1);
     assert!(!direct.windows(5).any(|part| part == b"Weiss"));
     let received = pair.at_b.open(&pair.keys, direct).expect("opens");
     assert_eq!((received.from, received.to_all), (pair.a.clone(), false));
-    let all = pair.from_a(Destination::All, 1);
+    let all = pair.by_a(Destination::All, 1);
     let received = pair.at_b.open(&pair.keys, all).expect("opens");
     assert!(received.to_all);
     let empty = Outward::new(&pair.keys, &pair.a, Destination::All).seal(2, b"");
@@ -72,7 +72,7 @@ fn what_was_sealed_opens_and_cannot_be_read_on_the_way() {
 #[test]
 fn no_bit_can_be_changed() {
     let mut pair = pair();
-    let good = pair.from_a(to(&pair.b), 1);
+    let good = pair.by_a(to(&pair.b), 1);
     for at in 0..good.len() {
         for bit in 0..8 {
             let mut bad = good.clone();
@@ -86,12 +86,12 @@ fn no_bit_can_be_changed() {
 #[test]
 fn a_message_counts_once_and_in_order_on_each_link() {
     let mut pair = pair();
-    let direct = |pair: &Pair, seq| pair.from_a(to(&pair.b), seq);
+    let direct = |pair: &Pair, seq| pair.by_a(to(&pair.b), seq);
     let (one, two, five) = (direct(&pair, 1), direct(&pair, 2), direct(&pair, 5));
     assert_eq!(pair.open(&two), Ok(2));
     assert_eq!(pair.open(&two), Err(Refusal::Replay));
     assert_eq!(pair.open(&one), Err(Refusal::Replay));
-    let all = pair.from_a(Destination::All, 1);
+    let all = pair.by_a(Destination::All, 1);
     assert_eq!(pair.open(&all), Ok(1), "the other link counts for itself");
     assert_eq!(pair.open(&all), Err(Refusal::Replay));
     assert_eq!(pair.open(&five), Ok(5), "a hole is for others to see");
@@ -100,11 +100,11 @@ fn a_message_counts_once_and_in_order_on_each_link() {
 #[test]
 fn a_life_that_is_over_is_not_heard_again() {
     let mut pair = pair();
-    let old = pair.from_a(to(&pair.b), 7);
+    let old = pair.by_a(to(&pair.b), 7);
     assert_eq!(pair.open(&old.clone()), Ok(7));
     let again = sealed_by(&pair.keys, &peer("a", 11), to(&pair.b), 1);
     assert_eq!(pair.open(&again), Ok(1), "a new life counts from the start");
-    let late = pair.from_a(to(&pair.b), 8);
+    let late = pair.by_a(to(&pair.b), 8);
     assert_eq!(pair.open(&late), Err(Refusal::OldIncarnation));
     let forged = sealed_by(&keys("x", None), &peer("a", 12), to(&pair.b), 1);
     assert_eq!(pair.open(&forged), Err(Refusal::UnknownKey));
@@ -116,7 +116,7 @@ fn a_life_that_is_over_is_not_heard_again() {
 fn what_is_for_others_or_from_oneself_is_refused() {
     let mut pair = pair();
     for other in [peer("b", 21), peer("c", 20)] {
-        let stray = pair.from_a(to(&other), 1);
+        let stray = pair.by_a(to(&other), 1);
         assert_eq!(pair.open(&stray), Err(Refusal::Destination));
     }
     for own in [peer("b", 20), peer("b", 19)] {
@@ -133,7 +133,7 @@ fn an_envelope_cannot_be_made_without_the_key() {
     let mut claimed = foreign;
     claimed[1..5].copy_from_slice(&pair.keys.sealing());
     assert_eq!(pair.open(&claimed), Err(Refusal::Tampered));
-    let mut version = pair.from_a(to(&pair.b), 1);
+    let mut version = pair.by_a(to(&pair.b), 1);
     version[0] = 2;
     assert_eq!(pair.open(&version), Err(Refusal::Version));
     assert_eq!(pair.open(b"PING"), Err(Refusal::Version));
@@ -144,8 +144,8 @@ fn an_envelope_cannot_be_made_without_the_key() {
 fn a_message_for_all_cannot_be_passed_off_as_one_for_a_node() {
     let mut pair = pair();
     // The same header but for the destination, which the key and the seal know.
-    let all = pair.from_a(Destination::All, 1);
-    let direct = pair.from_a(to(&pair.b), 1);
+    let all = pair.by_a(Destination::All, 1);
+    let direct = pair.by_a(to(&pair.b), 1);
     let (_, all_at) = Header::decode(&all).expect("a header");
     let (_, direct_at) = Header::decode(&direct).expect("a header");
     let mixed = [&direct[..direct_at], &all[all_at..]].concat();

@@ -14,6 +14,7 @@ use std::{collections::HashSet, sync::Arc};
 use uuid::Uuid;
 
 use crate::{
+    peer_calls::wire::Seated,
     seeds::clinic::ChatMessage,
     socketio::clinic::{
         answers::ok,
@@ -28,11 +29,15 @@ use crate::{
     },
 };
 
+/// What the sockets in a chat are told when one joins.
+pub(in super::super) const USER_JOINED: &str = "user-joined";
+/// What they are told when somebody calls.
+pub(in super::super) const CALL_INITIATED: &str = "call-initiated";
 /// Chats that one socket may have joined.
 pub(super) const JOINED_MAX: usize = 1_000;
 /// Sockets that are listed when one joins; where there are more, only the joiner is told of so
 /// many, and the others of the joiner alone.
-pub(super) const LISTED_MAX: usize = 200;
+pub(in super::super) const LISTED_MAX: usize = 200;
 /// Calls that one socket may announce a minute.
 pub(super) const CALLS_A_MINUTE: u32 = 20;
 /// How often a minute others are told of a socket that joins a chat again.
@@ -185,7 +190,8 @@ impl Chats {
                 Ok(conversation) if conversation.me.last_seq.is_none() => {
                     let unseen = conversation.kind == ConversationKind::Broadcast
                         || conversation.state != ConversationState::Open;
-                    Step::Join(asked, id, unseen)
+                    let seated = hall.rooms.seated_elsewhere(Room::Chat(id)).await;
+                    Step::Join(asked, id, unseen, seated)
                 }
                 // Their window ended: nothing new is for them.
                 Ok(_) => Step::Refused(asked, no_member()),
@@ -203,13 +209,14 @@ impl Chats {
         asked: &Asked,
         id: ConversationId,
         unseen: Unseen,
+        elsewhere: &[Seated],
     ) {
         let rooms = &client.hall.rooms;
         let is_new = rooms.enter(Room::Chat(id), client.me(), &client.outbox);
         let is_told = is_new || take(&mut self.rejoins, REJOINS_A_MINUTE);
         self.joined.insert(id);
         client.outbox.listen(id);
-        tell_joined(client, id, is_told && !unseen, unseen);
+        tell_joined(client, id, is_told && !unseen, unseen, elsewhere);
         client.done(asked.ack, &ok());
     }
 
@@ -274,26 +281,38 @@ fn no_member() -> CommandError {
 }
 
 /// Tells who is in a chat: the socket that joined, and those that were there if they are to know.
-fn tell_joined(client: &Client, id: ConversationId, to_others: bool, unseen: Unseen) {
+fn tell_joined(
+    client: &Client,
+    id: ConversationId,
+    to_others: bool,
+    unseen: Unseen,
+    elsewhere: &[Seated],
+) {
     let room = Room::Chat(id);
     let own = client.outbox.session_id();
-    client.hall.rooms.with(room, |sitters| {
-        let listed = |sitters: &mut dyn Iterator<Item = &Sitter>| {
-            let argument = UserJoined {
-                user_id: client.me(),
-                connected_users: sitters
-                    .map(|sitter| ConnectedUser::of(sitter, id))
-                    .collect(),
-            };
-            RoomEvent::new(client.namespace, room, "user-joined", &argument)
+    let listed = |seated: &[Seated]| {
+        let seen = |seated: &&Seated| !unseen || seated.user_id == *client.me();
+        let argument = UserJoined {
+            user_id: client.me(),
+            connected_users: seated
+                .iter()
+                .filter(seen)
+                .map(|seated| ConnectedUser::of(seated, id))
+                .collect(),
         };
-        let seen = |sitter: &&Sitter| !unseen || sitter.user_id == *client.me();
-        let newest = sitters.len().saturating_sub(LISTED_MAX);
-        let all = listed(&mut sitters[newest..].iter().filter(seen));
+        RoomEvent::new(client.namespace, room, USER_JOINED, &argument)
+    };
+    client.hall.rooms.with(room, |sitters| {
+        let here = sitters.iter().map(Sitter::seated);
+        let seated: Vec<_> = elsewhere.iter().cloned().chain(here).collect();
+        let newest = seated.len().saturating_sub(LISTED_MAX);
+        let all = listed(&seated[newest..]);
         let for_others = if newest == 0 {
             Arc::clone(&all)
         } else {
-            listed(&mut sitters.iter().filter(|sitter| sitter.session_id == own))
+            let mut alone = seated.clone();
+            alone.retain(|seated| seated.session_id == own);
+            listed(&alone)
         };
         for sitter in sitters {
             if sitter.session_id == own {
@@ -302,14 +321,17 @@ fn tell_joined(client: &Client, id: ConversationId, to_others: bool, unseen: Uns
                 sitter.note(&for_others, true);
             }
         }
+        if to_others {
+            client.hall.rooms.tell_elsewhere(&for_others, true);
+        }
     });
 }
 
 impl<'a> ConnectedUser<'a> {
-    fn of(sitter: &'a Sitter, chat_id: ConversationId) -> Self {
+    fn of(seated: &'a Seated, chat_id: ConversationId) -> Self {
         Self {
-            socket_id: sitter.session_id,
-            user_id: &sitter.user_id,
+            socket_id: seated.session_id,
+            user_id: &seated.user_id,
             chat_id,
         }
     }
@@ -334,7 +356,7 @@ pub(super) fn show_called(
         room_id: &room_id,
     };
     let rooms = &client.hall.rooms;
-    rooms.tell(client.namespace, Room::Chat(id), "call-initiated", &call);
+    rooms.tell(client.namespace, Room::Chat(id), CALL_INITIATED, &call);
     let answer = CallAnswer {
         ok: true,
         call_id: call.call_id,

@@ -110,9 +110,12 @@ pub(super) fn mark_read(client: &mut Client, input: &Input) -> Result<(), Comman
         };
         match hall.node.conversation(&caller, id).await {
             Ok(conversation) => {
+                let shown = hall
+                    .shown
+                    .up_to_now_anywhere(&caller.user_id, &conversation);
                 let receipt = Receipt {
                     conversation_id: id,
-                    up_to_seq: hall.shown.up_to_now(&caller.user_id, &conversation),
+                    up_to_seq: shown.await,
                 };
                 Step::Command(Command::ReceiptRead(receipt), asked)
             }

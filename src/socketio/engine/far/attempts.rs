@@ -26,15 +26,15 @@ use crate::{
     },
 };
 
-/// How long after its call an attempt is kept: for the other node to make it again, or to take
-/// more patience.
-const KEPT_FOR: Duration = Duration::from_secs(6);
 /// Attempts of one session that are kept.
 const PER_SESSION_MAX: usize = 16;
 
 /// The attempts of all sessions.
-#[derive(Default)]
-pub(super) struct Attempts(Mutex<HashMap<Arc<str>, Vec<Kept>>>);
+pub(super) struct Attempts {
+    sessions: Mutex<HashMap<Arc<str>, Vec<Kept>>>,
+    /// How long after its call an attempt is kept: for the other node to make it again.
+    kept_for: Duration,
+}
 
 struct Kept {
     id: u64,
@@ -122,6 +122,13 @@ async fn wait(outcome: Result<Outcome, Answer>, attempt: &Attempt) -> Answer {
 }
 
 impl Attempts {
+    pub(super) fn new(kept_for: Duration) -> Self {
+        Self {
+            sessions: Mutex::default(),
+            kept_for,
+        }
+    }
+
     /// What becomes of an attempt, which is `begun` if it is a new one.
     fn outcome<F>(
         self: &Arc<Self>,
@@ -132,8 +139,8 @@ impl Attempts {
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        let lasts = hold(attempt.hold_ms) + KEPT_FOR;
-        let mut sessions = self.0.lock();
+        let lasts = hold(attempt.hold_ms) + self.kept_for;
+        let mut sessions = self.sessions.lock();
         if let Some(kept) = sessions.get(&*attempt.sid)
             && let Some(kept) = kept.iter().find(|kept| kept.id == attempt.id)
         {
@@ -163,7 +170,7 @@ impl Attempts {
 
     /// The client does not wait for it any more.
     pub(super) fn abandon(&self, attempt: &Attempt) {
-        remove(&mut self.0.lock(), &attempt.sid, attempt.id);
+        remove(&mut self.sessions.lock(), &attempt.sid, attempt.id);
     }
 }
 
@@ -197,7 +204,7 @@ async fn carry_out(
 
 fn forget(attempts: &Weak<Attempts>, sid: &str, id: u64) {
     if let Some(attempts) = attempts.upgrade() {
-        remove(&mut attempts.0.lock(), sid, id);
+        remove(&mut attempts.sessions.lock(), sid, id);
     }
 }
 

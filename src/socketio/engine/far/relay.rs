@@ -24,6 +24,8 @@ use crate::{
 
 /// How long bytes of a client may wait to be taken before they are offered again.
 const PUSH_HOLD: Duration = Duration::from_secs(5);
+/// For how long it is tried to open and to close it: until it is open the client goes on polling.
+const OPENING: Duration = Duration::from_secs(2);
 /// How long the other node may take to say farewell to a client that has hung up.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Headers that count.
@@ -72,7 +74,9 @@ pub(in super::super) async fn relay<S>(
         () = engine.admission.drained() => {}
     }
     drop(seat);
-    let _ = there.ask(&Call::Close(stream), Duration::ZERO).await;
+    let _ = there
+        .ask(&Call::Close(stream), Duration::ZERO, OPENING)
+        .await;
 }
 
 async fn open(
@@ -99,7 +103,7 @@ async fn open(
         headers: headers.collect(),
         address,
     });
-    match there.ask(&call, Duration::ZERO).await {
+    match there.ask(&call, Duration::ZERO, OPENING).await {
         Ok(Answer::Done) => Ok(stream),
         Ok(answer) => match failed(&answer) {
             Failed::Fault(fault) => Err(fault.into()),
@@ -132,7 +136,8 @@ async fn up<S: AsyncRead + AsyncWrite>(
                 hold_ms: millis(PUSH_HOLD),
             };
             let call = Call::Push(push, bytes.clone());
-            let Ok(Answer::Taken(taken)) = there.ask(&call, PUSH_HOLD).await else {
+            let Ok(Answer::Taken(taken)) = there.ask(&call, PUSH_HOLD, patience(there)).await
+            else {
                 return;
             };
             let Some(more) = in_bounds(taken, offset, bytes.len()) else {
@@ -144,6 +149,12 @@ async fn up<S: AsyncRead + AsyncWrite>(
             }
         }
     }
+}
+
+/// The client need not know that its bytes have to wait: it asks for nothing but a ping now and
+/// then.
+fn patience(there: &There) -> Duration {
+    3 * there.far.patience
 }
 
 /// How many bytes more were taken than before.
@@ -170,7 +181,7 @@ async fn down<S: AsyncRead + AsyncWrite>(
             offset,
             hold_ms: millis(hold),
         };
-        match there.ask(&Call::Pull(pull), hold).await {
+        match there.ask(&Call::Pull(pull), hold, patience(there)).await {
             Ok(Answer::Pulled(more)) => {
                 offset += more.remaining() as u64;
                 bytes = more;

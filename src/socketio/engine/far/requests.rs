@@ -7,18 +7,14 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Failed, Far, There};
+use super::{Failed, Far, MARGIN, There};
 use crate::{
     peer_calls::wire::{Answer, Attempt, Call},
     socketio::engine::fault::Fault,
     ws::admission::Admission,
 };
 
-/// What a call may take besides the time for which the other node may keep it.
-const MARGIN: Duration = Duration::from_secs(2);
-/// For how long it is tried again after a call failed.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How soon.
+/// How soon a call that failed is made again.
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl There {
@@ -37,7 +33,8 @@ impl There {
             answer = &mut asking => answer,
             () = admission.drained() => {
                 let release = Call::Release(sid.to_owned());
-                let (_, answer) = tokio::join!(self.ask(&release, Duration::ZERO), asking);
+                let releasing = self.ask(&release, Duration::ZERO, self.far.patience);
+                let (_, answer) = tokio::join!(releasing, asking);
                 answer
             }
         };
@@ -71,11 +68,16 @@ impl There {
         let Ok(_place) = self.far.requests.try_acquire() else {
             return Err(Failed::Unreachable);
         };
-        self.ask(call, self.far.hold).await
+        self.ask(call, self.far.hold, self.far.patience).await
     }
 
     /// Makes a call until there is an answer. All calls may be made more than once.
-    pub(super) async fn ask(&self, call: &Call, hold: Duration) -> Result<Answer, Failed> {
+    pub(super) async fn ask(
+        &self,
+        call: &Call,
+        hold: Duration,
+        patience: Duration,
+    ) -> Result<Answer, Failed> {
         let body = call.encode().map_err(|_| Failed::Unreachable)?;
         let mut failing = None;
         loop {
@@ -89,7 +91,7 @@ impl There {
                 Ok(Err(_)) => return Err(Failed::Unreachable),
                 Err(_) => {
                     let since: Instant = *failing.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= PATIENCE {
+                    if since.elapsed() >= patience {
                         return Err(Failed::Unreachable);
                     }
                     sleep(PAUSE).await;
