@@ -393,6 +393,13 @@ impl Outbox {
         }
     }
 
+    /// Ends a fill behind which nothing more comes, whatever was announced.
+    pub fn end_fill_for_good(&self, conversation_id: ConversationId, shown: u64) {
+        let position = Position::Live(shown);
+        let mut inner = self.inner.lock();
+        inner.positions.insert(conversation_id, position);
+    }
+
     /// Forgets a conversation that this socket's user may not read.
     pub fn forget(&self, conversation_id: ConversationId) {
         self.inner.lock().positions.remove(&conversation_id);
