@@ -74,6 +74,8 @@ impl Cluster {
 
     fn down(self: &Arc<Self>) {
         tracing::warn!("the bridge to the other nodes is down; each goes on for its own clients");
+        // Before anything new is done here that came after it; and then what came meanwhile.
+        self.take_back(self.asks.all(), false);
         if let Some(shared) = self.shared() {
             let mut view = self.view.write();
             view.is_up = false;

@@ -243,6 +243,15 @@ impl Cluster {
         };
         let now = clock.now();
         let live = self.links.lock().live(since);
+        let leaving: Vec<_> = {
+            let view = self.view.read();
+            let is_live = |peer: &Arc<Peer>| live.iter().any(|l| l.node == peer.node);
+            view.live.iter().filter(|p| !is_live(p)).cloned().collect()
+        };
+        for peer in leaving {
+            // Before anything new is done here that came after it.
+            self.take_back(self.asks.of_peer(&peer), false);
+        }
         let (gone, back) = {
             let mut view = self.view.write();
             let is_live = |peer: &Arc<Peer>| live.iter().any(|l| l.node == peer.node);
