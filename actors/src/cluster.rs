@@ -100,6 +100,8 @@ struct View {
     changed_at: Timestamp,
     /// Who went without a good-bye, and when: they may still write.
     missing: HashMap<NodeId, Timestamp>,
+    /// Who was found to be gone, and when, until they come back.
+    lost: HashMap<NodeId, Timestamp>,
 }
 
 /// This node's part in a cluster.

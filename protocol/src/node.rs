@@ -61,7 +61,8 @@ pub enum NodeMessage {
     AllRooms(Vec<RoomMove>),
     /// For all, once a second: the sender lives, and this was the last `link_seq` to each peer.
     Beat(Beat),
-    /// The sender may have failed to tell the receiver what happened from this time on.
+    /// The sender may have failed to tell the receiver what happened from this time on, and who
+    /// is on it.
     Doubt(Timestamp),
     /// The sender goes away.
     Leaving,

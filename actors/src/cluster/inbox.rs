@@ -67,7 +67,7 @@ impl Cluster {
         };
         self.heal_all(since);
         let own = self.clone();
-        self.spawn(async move { own.tell_anew().await });
+        self.spawn(async move { own.tell_anew(since).await });
         self.placed_anew();
     }
 
@@ -132,6 +132,7 @@ impl Cluster {
             let at = view.live.iter().position(|p| p.node == peer.node);
             let former = at.map(|at| view.live.swap_remove(at));
             view.missing.remove(&peer.node);
+            view.lost.remove(&peer.node);
             view.live.push(peer.clone());
             former
         };
@@ -225,7 +226,12 @@ impl Cluster {
                     }
                 }
             }
-            NodeMessage::Doubt(since) => self.heal_all(since),
+            NodeMessage::Doubt(since) => {
+                self.heal_all(since);
+                // Nor may it be known here who is there.
+                let (own, peer) = (self.clone(), peer.clone());
+                self.spawn(async move { own.learn_of(peer).await });
+            }
             NodeMessage::Leaving => self.left(peer),
             NodeMessage::Call { request, body } => self.call_came(peer, request, body),
             NodeMessage::Returned { request, body } => {

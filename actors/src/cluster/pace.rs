@@ -82,7 +82,9 @@ impl Cluster {
     }
 
     /// Everything that other nodes know of this one, and the other way round, is told anew.
-    pub(super) async fn tell_anew(self: &Arc<Self>) {
+    ///
+    /// What was lost was lost from `since` on.
+    pub(super) async fn tell_anew(self: &Arc<Self>, since: Timestamp) {
         let all = {
             // From here on changes are newer than the list.
             self.untold.lock().clear();
@@ -106,6 +108,8 @@ impl Cluster {
             }
             Err(fault) => tracing::warn!(error = %fault, "the other nodes could not be listed"),
         }
+        // They may have read who is here before it was all there.
+        self.outbound.push_all(&NodeMessage::Doubt(since));
     }
 
     /// Reads who is on a peer.
@@ -136,9 +140,11 @@ impl Cluster {
         }
         if let Err(fault) = self.bus.put_presence(changes).await {
             // While it is down all is told anew when it is back.
-            if self.is_up() {
+            if self.is_up()
+                && let Some(shared) = self.shared()
+            {
                 tracing::warn!(error = %fault, "presence could not be shared");
-                self.tell_anew().await;
+                self.tell_anew(shared.clock.now()).await;
             }
         }
     }
@@ -150,11 +156,17 @@ impl Cluster {
         };
         let now = clock.now();
         let live = self.links.lock().live(since);
-        let (gone, changed) = {
+        let (gone, back, changed) = {
             let mut view = self.view.write();
             let is_live = |peer: &Arc<Peer>| live.iter().any(|l| l.node == peer.node);
             let gone: Vec<_> = view.live.iter().filter(|p| !is_live(p)).cloned().collect();
-            let changed = !gone.is_empty() || live.iter().any(|l| !view.live.contains(l));
+            let is_back = |peer: &&Arc<Peer>| !view.live.contains(peer);
+            let back: Vec<_> = live.iter().filter(is_back).cloned().collect();
+            let changed = !gone.is_empty() || !back.is_empty();
+            let back: Vec<_> = back
+                .into_iter()
+                .map(|peer| (view.lost.remove(&peer.node).unwrap_or(now), peer))
+                .collect();
             for peer in &gone {
                 view.missing.insert(peer.node.clone(), now);
             }
@@ -164,14 +176,29 @@ impl Cluster {
             view.missing
                 .retain(|_, at| now.millis_since(*at) < MISSED_FOR_MS);
             view.live = live;
-            (gone, changed)
+            (gone, back, changed)
         };
+        for (since, peer) in back {
+            self.is_back(peer, since);
+        }
         for peer in gone {
             self.lose(&peer, false);
         }
         if changed {
             self.placed_anew();
         }
+    }
+
+    /// A peer that was held to be gone is heard of again, in the same life. Since then nobody was
+    /// known to be on it, so it was told nothing.
+    fn is_back(self: &Arc<Self>, peer: Arc<Peer>, since: Timestamp) {
+        tracing::info!(node = %peer.node, "a node is there again");
+        let own = self.clone();
+        self.spawn(async move {
+            own.learn_of(peer.clone()).await;
+            // From here on it is told; what came before it has to look up.
+            own.outbound.push(&peer, &NodeMessage::Doubt(since), None);
+        });
     }
 
     /// A peer is not there any more. `is_undone` says that it did nothing about what it was
@@ -183,6 +210,8 @@ impl Cluster {
         called.retain(|_, (node, _)| *node != peer.node);
         drop(called);
         if let Some(shared) = self.shared() {
+            let now = shared.clock.now();
+            self.view.write().lost.insert(peer.node.clone(), now);
             self.elsewhere.drop_node(&shared, &peer.node);
             shared.presence.look_again();
         }
@@ -260,7 +289,7 @@ async fn beat(cluster: Weak<Cluster>, clock: Arc<dyn Clock>) {
             own.heal_all(polled);
             own.refresh_conversations();
             if own.is_up() {
-                own.tell_anew().await;
+                own.tell_anew(polled).await;
             }
         }
         own.look_around(&*clock);
