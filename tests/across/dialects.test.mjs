@@ -111,3 +111,21 @@ test('presence', () => Promise.all([0, 1, 2].map(async (at) => {
   await back.next('presence.changed', ({ data }) => data.user_id === doctor.id && !data.online);
   back.close();
 })));
+
+test('who comes to a node is not sent what was said before, and all that is said since', async () => {
+  const [here, there] = cluster.clinics;
+  const [doctor, person] = await here.pair();
+  const patient = person.at(there);
+  const old = await doctor.open();
+  const say = async (content) => {
+    await done(old, 'send_message', { receiverId: patient.id, content, messageType: 'text', clientMsgId: content });
+    return content;
+  };
+  for (let i = 0; i < 3; i += 1) await say(words('before'));
+  const line = await patient.open();
+  const said = [];
+  // Longer than until the node has asked what it was not told.
+  for (const until = Date.now() + 3_000; Date.now() < until;) said.push(await say(words('since')));
+  await line.next('new_message', ({ message }) => message.content === said.at(-1));
+  assert.deepEqual(line.left('new_message').map(({ args: [{ message }] }) => message.content), said.slice(0, -1));
+});

@@ -71,14 +71,21 @@ test('without Redis both sides go on, and everything arrives in one order', asyn
   }
   assert.deepEqual([...log].sort(), sides.flatMap(({ replies }) => texts(replies)).sort(), 'what was acknowledged, once each');
 
-  // Not in the log, so it comes only over the bridge.
-  await until(async () => {
-    for (const typing of [true, false]) await sides[0].native.command('typing.set', { conversation_id: id, typing });
-    return sides[1].native.heard.some(({ type }) => type === 'typing.changed');
-  }, 'the bridge carries again', SLOWLY_MS);
-  await until(async () => {
-    const { presence: [{ online }] } = await patient.get(`/api/v1/presence?user_ids=${doctor.id}`);
-    return online;
-  }, 'presence is whole again', SLOWLY_MS);
+  for (const { native } of sides) native.heard = native.heard.filter(({ type }) => type !== 'typing.changed');
+  // Not in the log, so these come only over the bridge, and only when each node knows of the other.
+  for (const [one, other] of [sides, [...sides].reverse()]) {
+    const isTyping = ({ type, data }) => type === 'typing.changed' && data.user_id === one.person.id;
+    await until(async () => {
+      for (const typing of [true, false]) await one.native.command('typing.set', { conversation_id: id, typing });
+      return other.native.heard.some(isTyping);
+    }, 'the bridge carries again', SLOWLY_MS);
+    await until(async () => {
+      const { presence: [{ online }] } = await other.person.get(`/api/v1/presence?user_ids=${one.person.id}`);
+      return online;
+    }, 'presence is whole again', SLOWLY_MS);
+    const text = words('afterwards');
+    await one.native.say(id, text);
+    await other.native.next('message.created', ({ data }) => data.text === text);
+  }
   for (const { native } of sides) native.close();
 });

@@ -99,6 +99,7 @@ step('typing is seen both ways, and ends with the message', async () => {
   for (const [from, to, text] of [[phone, desk, words('Much better.')], [desk, phone, words('I am glad.')]]) {
     await from.get('composer').pressSequentially('...');
     await to.get('typing').waitFor({ state: 'visible' });
+    await shoot(from === phone ? 'typing' : 'answering');
     await from.say(text);
     expected.push(text);
     await to.message(text).waitFor();
