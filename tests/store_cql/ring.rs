@@ -123,6 +123,7 @@ fn options(nodes: &[String], keyspace: &str) -> Options {
     Options {
         // The machine that runs all tests at once is slow.
         request_timeout: Duration::from_secs(10),
+        settle_within: Duration::from_secs(15),
         ..Options::new(nodes.to_vec(), keyspace)
     }
 }

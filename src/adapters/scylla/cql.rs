@@ -23,7 +23,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::stats::Counters;
+use super::{Options, stats::Counters};
 use crate::adapters::scylla::policy;
 
 /// Rows in one page of an answer; what is larger is read page by page.
@@ -31,9 +31,6 @@ const PAGE_ROWS: i32 = 512;
 
 /// Statements that are on their way at the same time for one caller.
 const AT_ONCE: usize = 32;
-
-/// How long something whose outcome is unknown is tried again before that is the answer.
-pub(super) const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A statement, and how it is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,15 +87,17 @@ pub(super) struct Cql {
     keyspace: String,
     prepared: RwLock<HashMap<Query, PreparedStatement>>,
     pub(super) counters: Arc<Counters>,
+    settle_within: Duration,
 }
 
 impl Cql {
-    pub(super) fn new(session: Session, keyspace: &str, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(session: Session, options: &Options, counters: Arc<Counters>) -> Self {
         Self {
             session,
-            keyspace: keyspace.to_owned(),
+            keyspace: options.keyspace.clone(),
             prepared: RwLock::default(),
             counters,
+            settle_within: options.settle_within,
         }
     }
 
@@ -116,7 +115,7 @@ impl Cql {
             .await?
             .bind(&values)
             .map_err(unavailable)?;
-        let until = Instant::now() + SETTLE_WITHIN;
+        let until = self.until();
         loop {
             let read = async { self.pages(query, values.clone()).await?.try_collect().await };
             match read.await {
@@ -166,7 +165,7 @@ impl Cql {
     where
         R: for<'f, 'm> DeserializeRow<'f, 'm>,
     {
-        let until = Instant::now() + SETTLE_WITHIN;
+        let until = self.until();
         let result = loop {
             match self.execute(query, &values).await {
                 Err(_) if query.may_lose(until) => self.pause().await,
@@ -217,7 +216,7 @@ impl Cql {
         query: Query,
         values: impl SerializeRow + Clone,
     ) -> StoreResult<bool> {
-        let until = Instant::now() + SETTLE_WITHIN;
+        let until = self.until();
         loop {
             match self.apply(query, values.clone()).await {
                 Err(error) if Instant::now() > until => return Err(error),
@@ -236,6 +235,11 @@ impl Cql {
     ) -> StoreResult<bool> {
         let batch = self.batch_of(BatchType::Unlogged, queries).await?;
         applied(self.send(batch, Kind::Conditional, values).await?)
+    }
+
+    /// Until when something whose outcome is unknown is tried again before that is the answer.
+    pub(super) fn until(&self) -> Instant {
+        Instant::now() + self.settle_within
     }
 
     /// Lets a ring that is busy or is being mended breathe before the next try.

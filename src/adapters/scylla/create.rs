@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{
     Core,
     conversation::{self, Row},
-    cql::{Query, SETTLE_WITHIN, all},
+    cql::{Query, all},
     entry::{self, Entry},
     filing::{self, Member},
     lookups,
@@ -77,7 +77,7 @@ async fn claim_pair(core: &Core, new: &NewConversation) -> StoreResult<Conversat
 async fn begin(core: &Core, new: &NewConversation, row: &Row) -> StoreResult<bool> {
     let change = json(&new.event)?;
     let entry = Entry::first(row.id(), new, row.attempt.clone(), change);
-    let until = Instant::now() + SETTLE_WITHIN;
+    let until = core.cql.until();
     loop {
         let tried = core.cql.apply(entry::INSERT, &entry).await;
         if tried == Ok(true) {

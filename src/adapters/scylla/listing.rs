@@ -57,7 +57,17 @@ impl Membership {
 
 /// All conversations that a user is or was in, in no order.
 pub(super) async fn memberships(cql: &Cql, user_id: &UserId) -> StoreResult<Vec<Membership>> {
-    let rows: Vec<MembershipRow> = cql.rows(MEMBERSHIPS, (user_id.as_str(),)).await?;
+    memberships_of(cql, user_id, |_| true).await
+}
+
+/// Those of them that are wanted.
+async fn memberships_of(
+    cql: &Cql,
+    user_id: &UserId,
+    wanted: impl Fn(ConversationId) -> bool,
+) -> StoreResult<Vec<Membership>> {
+    let mut rows: Vec<MembershipRow> = cql.rows(MEMBERSHIPS, (user_id.as_str(),)).await?;
+    rows.retain(|row| wanted(conversation_id(row.conversation_id)));
     let found = rows.into_iter().map(|row| membership(cql, row));
     let found = parallel(found.collect()).await?;
     Ok(found.into_iter().flatten().collect())
@@ -93,24 +103,25 @@ pub(super) async fn conversations(
     user_id: &UserId,
     select: Select,
 ) -> StoreResult<Conversations> {
-    let mut all = memberships(&core.cql, user_id).await?;
-    let mut has_more = false;
-    match select {
-        Select::Ids(ids) => all.retain(|one| ids.contains(&one.conversation_id)),
+    let cql = &core.cql;
+    let (all, has_more) = match select {
+        Select::Ids(ids) => {
+            let all = memberships_of(cql, user_id, |id| ids.contains(&id)).await?;
+            (all, false)
+        }
         Select::Page {
             after,
             limit,
             without,
         } => {
-            all.retain(|one| {
-                after.is_none_or(|(at, id)| one.place() > (Reverse(at), id))
-                    && !without.contains(&one.conversation_id)
-            });
+            let mut all = memberships_of(cql, user_id, |id| !without.contains(&id)).await?;
+            all.retain(|one| after.is_none_or(|(at, id)| one.place() > (Reverse(at), id)));
             all.sort_unstable_by_key(Membership::place);
-            has_more = all.len() > limit;
+            let has_more = all.len() > limit;
             all.truncate(limit);
+            (all, has_more)
         }
-    }
+    };
     let rows = all.iter().map(|one| conversation(core, user_id, one));
     let rows = parallel(rows.collect()).await?;
     Ok(Conversations {

@@ -59,6 +59,9 @@ pub struct Options {
     pub translated: HashMap<IpAddr, SocketAddr>,
     /// How long one statement may take. Default 2 s.
     pub request_timeout: Duration,
+    /// How long something whose outcome is unknown is looked up and tried again before that is the
+    /// answer. Default 5 s.
+    pub settle_within: Duration,
     /// Threads of the store's own. Default 2.
     pub threads: usize,
     /// How long notifications are kept; those that are stored from now on. Default 30 days.
@@ -77,6 +80,7 @@ impl Options {
             tls: None,
             translated: HashMap::new(),
             request_timeout: Duration::from_secs(2),
+            settle_within: Duration::from_secs(5),
             threads: 2,
             notification_retention: Duration::from_secs(30 * 24 * 60 * 60),
         }
@@ -180,7 +184,7 @@ async fn connect(options: &Options, handle: Handle) -> Result<Core, OpenError> {
     let session = session.map_err(|error| unreachable(options, &error))?;
     check_datacenter(&session, options)?;
     let counters = Arc::new(Counters::default());
-    let cql = Cql::new(session, &options.keyspace, counters.clone());
+    let cql = Cql::new(session, options, counters.clone());
     let failed = |why: StoreError| unreachable(options, &why);
     if let Some(why) = migrate::lacks(&cql, &options.keyspace)
         .await

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    cql::{Cql, Query, SETTLE_WITHIN},
+    cql::{Cql, Query},
     entry::{self, Effect, Entry, bucket},
     values::{EntryKind, Sparse, at, from_json_list, int, json, odd, user_id, uuid_of},
 };
@@ -146,7 +146,7 @@ pub(super) async fn change(cql: &Cql, entry: &Entry) -> StoreResult<()> {
         // Made together with the entry.
         return Ok(());
     }
-    let until = Instant::now() + SETTLE_WITHIN;
+    let until = cql.until();
     loop {
         let target = read(cql, entry.id(), target_seq).await?;
         let target = target.ok_or_else(|| odd("target"))?;

@@ -19,7 +19,7 @@
 //!    nobody can tell (a time-out, a lost connection, a write time-out), the place is read at
 //!    LOCAL_SERIAL, which finishes or buries rounds that are half done. Ours: applied. Foreign:
 //!    refused. Empty: the same batch with the same attempts is tried again; should an earlier
-//!    try land after all, the next read finds our own attempts. After [`SETTLE_WITHIN`] it is
+//!    try land after all, the next read finds our own attempts. When that takes too long it is
 //!    `Unavailable`, which means: unknown.
 //! 4. *Nothing overtakes a failure.* Once an entry failed, entries above it are refused
 //!    ([`End::FailedAt`]) until a load after writes has told the actor where the log really ends,
@@ -44,7 +44,6 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     Core, closed, conversation,
-    cql::SETTLE_WITHIN,
     entry::{self, Effect, Entry, bucket},
     filing, marks,
     memory::End,
@@ -260,7 +259,7 @@ async fn follows(core: &Core, id: ConversationId, seq: u64) -> StoreResult<()> {
 }
 
 async fn stored_and_filed(core: &Core, mut entries: Vec<Entry>) -> StoreResult<()> {
-    let until = Instant::now() + SETTLE_WITHIN;
+    let until = core.cql.until();
     if let [entry] = entries.as_mut_slice() {
         check(core, entry).await?;
         match local_target(core, entry).await? {
