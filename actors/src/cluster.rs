@@ -21,7 +21,12 @@ mod rooms;
 mod spread;
 mod whereabouts;
 
-pub(crate) use self::{asks::result_of, inbox::Mailbox, spread::Spread, whereabouts::Said};
+pub(crate) use self::{
+    asks::result_of,
+    inbox::{Mailbox, forget_whom_it_ends},
+    spread::Spread,
+    whereabouts::Said,
+};
 
 use actix_rt::ArbiterHandle;
 use async_trait::async_trait;
@@ -36,7 +41,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -60,6 +65,10 @@ use crate::{
 /// All nodes know who is there so long after it changed: until then one may be writing that was
 /// told too late, or was held up.
 const CALM_AFTER_MS: i64 = 10_000;
+
+/// A peer that went without a good-bye may still write for its own clients; so long the store
+/// is asked what it added.
+const MISSED_FOR_MS: i64 = 60_000;
 
 /// Why a peer did not answer a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +107,16 @@ struct View {
     live: Vec<Arc<Peer>>,
     /// When who is there changed last.
     changed_at: Timestamp,
-    /// Who went without a good-bye, and when: they may still write.
+    /// Who went without a good-bye, and when: they may still write, and may come back.
     missing: HashMap<NodeId, Timestamp>,
+}
+
+impl View {
+    /// Whether somebody went so lately that they may still be writing for their own clients.
+    fn misses_anybody(&self, now: Timestamp) -> bool {
+        let mut went = self.missing.values();
+        went.any(|at| now.millis_since(*at) < MISSED_FOR_MS)
+    }
 }
 
 /// This node's part in a cluster.
@@ -115,14 +132,16 @@ pub struct Cluster {
     /// Calls of this node's that wait for their answer, with the peer that is to give it.
     called: Mutex<HashMap<u64, (NodeId, oneshot::Sender<Bytes>)>>,
     last_call: AtomicU64,
+    /// It has said good-bye.
+    has_left: AtomicBool,
     pub(crate) whereabouts: Whereabouts,
     /// Who is on this node, as the others were told.
     here: Mutex<HashMap<UserId, Said>>,
-    /// What of it the bus was not told yet.
-    untold: Mutex<HashMap<UserKey, Option<Bytes>>>,
+    /// What of it was not told yet.
+    untold: Mutex<HashMap<UserId, Here>>,
     has_untold: Notify,
-    /// People whose first socket was opened within the last second.
-    opened: Mutex<HashSet<UserId>>,
+    /// People whose first socket was opened since the last beat, and between the two before.
+    opened: Mutex<[HashSet<UserId>; 2]>,
     pub(crate) elsewhere: Elsewhere,
     healing: Healing,
 }
@@ -148,6 +167,7 @@ impl Cluster {
             asks: Asks::default(),
             called: Mutex::default(),
             last_call: AtomicU64::new(0),
+            has_left: AtomicBool::new(false),
             whereabouts: Whereabouts::default(),
             here: Mutex::default(),
             untold: Mutex::default(),
@@ -244,7 +264,7 @@ impl Cluster {
         let is_calm = {
             let view = self.view.read();
             let calm_ms = now.millis_since(view.changed_at);
-            view.is_up && view.missing.is_empty() && calm_ms >= CALM_AFTER_MS
+            view.is_up && !view.misses_anybody(now) && calm_ms >= CALM_AFTER_MS
         };
         is_calm && self.is_placed_here(id)
     }
@@ -293,10 +313,12 @@ impl Cluster {
         peer.is_some()
     }
 
-    /// What two people may see of each other has changed.
-    pub(crate) fn unrelated(&self, a: &UserId, b: &UserId) {
-        let message = NodeMessage::Unrelated(a.clone(), b.clone());
-        self.outbound.push_all(&message);
+    /// What somebody and each of these others may see of each other has changed.
+    pub(crate) fn unrelated(&self, one: &UserId, others: Vec<UserId>) {
+        if !others.is_empty() {
+            let message = NodeMessage::Unrelated(one.clone(), others);
+            self.outbound.push_all(&message);
+        }
     }
 
     /// All sockets of somebody are to be closed, on all nodes.
@@ -312,14 +334,10 @@ impl Cluster {
 
     /// Tells the others that somebody is here, or is not any more, and what they set.
     pub(crate) fn tell_presence(&self, here: Here) {
-        let key = self.user_key(&here.user_id);
         let said = Said {
             status: here.status,
             at: here.status_at,
         };
-        let shared_value = here
-            .is_here
-            .then(|| Bytes::copy_from_slice(&said.to_bytes()));
         {
             let mut all = self.here.lock();
             let before = if here.is_here {
@@ -328,12 +346,11 @@ impl Cluster {
                 all.remove(&here.user_id)
             };
             if here.is_here && before.is_none() {
-                self.opened.lock().insert(here.user_id.clone());
+                self.opened.lock()[0].insert(here.user_id.clone());
             }
         }
-        self.untold.lock().insert(key, shared_value);
+        self.untold.lock().insert(here.user_id.clone(), here);
         self.has_untold.notify_one();
-        self.outbound.push_all(&NodeMessage::Here(vec![here]));
     }
 
     /// Tells the others who came into a room here, or went.
@@ -388,6 +405,8 @@ impl Cluster {
         } in waiting
         {
             if is_undone || asks::may_repeat(&ask.act) {
+                // One that was left behind here may know nothing of what happened since.
+                shared.directory.refresh_live(conversation_id, u64::MAX);
                 shared.directory.send_here(conversation_id, ask);
             } else {
                 ask.responder.err(CommandError::unavailable(
@@ -400,6 +419,7 @@ impl Cluster {
 
     /// Says good-bye to the other nodes.
     pub(crate) async fn leave(&self) {
+        self.has_left.store(true, Ordering::SeqCst);
         self.outbound.push_all(&NodeMessage::Leaving);
         self.outbound.flush(&*self.bus);
         self.bus.leave().await;

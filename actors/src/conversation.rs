@@ -262,7 +262,10 @@ impl ConversationActor {
         }) = &pending.event
             && (is_news || !state.member(gone).is_some_and(|m| m.is_present()))
         {
-            state.unwatch(&self.shared.presence, gone);
+            let unrelated = state.unwatch(&self.shared.presence, gone);
+            if let Some(cluster) = &self.shared.cluster {
+                cluster.unrelated(gone, unrelated);
+            }
             // Nobody hears of it from a past member; the mark only has to go.
             self.typing.remove(gone);
             self.expel(gone);

@@ -94,6 +94,9 @@ enum Mode {
 /// How far one conversation has been shown on this socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
+    /// The log reached up to here when the socket came, and nothing of it was pushed yet: what is
+    /// older need not be shown, what follows must be.
+    Came(u64),
     /// Everything up to here was pushed; the next event follows.
     Live(u64),
     /// Everything up to `shown` was pushed; the session is reading what follows from the store,
@@ -270,6 +273,19 @@ impl Outbox {
         }
     }
 
+    /// Notes that the log reached up to `head` before the client was let in, which asks for the
+    /// past itself. Without this a socket takes the first thing that it hears of for the
+    /// beginning, which may be an announcement of what it was not there for.
+    pub fn came(&self, conversation_id: ConversationId, head: u64) {
+        let mut inner = self.inner.lock();
+        if inner.closing.is_none() {
+            inner
+                .positions
+                .entry(conversation_id)
+                .or_insert(Position::Came(head));
+        }
+    }
+
     /// Hears that the log reaches `head`, and that all up to `pushed` went out before: what this
     /// socket lacks of it is then filled from the store.
     pub fn announce(&self, conversation_id: ConversationId, pushed: u64, head: u64) {
@@ -350,8 +366,8 @@ impl Outbox {
             (Some(from), Some(Position::Live(head) | Position::Filling { head, .. })) => {
                 (from, head)
             }
-            (Some(from), None) => (from, 0),
-            (None, Some(Position::Live(_)) | None) => return None,
+            (Some(from), Some(Position::Came(_)) | None) => (from, 0),
+            (None, Some(Position::Came(_) | Position::Live(_)) | None) => return None,
             (None, Some(Position::Filling { shown, head })) => (shown, head),
         };
         inner
@@ -391,6 +407,13 @@ impl Outbox {
                 true
             }
         }
+    }
+
+    /// Ends a fill behind which nothing more comes, whatever was announced.
+    pub fn end_fill_for_good(&self, conversation_id: ConversationId, shown: u64) {
+        let position = Position::Live(shown);
+        let mut inner = self.inner.lock();
+        inner.positions.insert(conversation_id, position);
     }
 
     /// Forgets a conversation that this socket's user may not read.
@@ -521,6 +544,12 @@ impl Inner {
                 self.positions.insert(conversation_id, Position::Live(seq));
                 true
             }
+            // It was underway when the socket came.
+            Some(Position::Came(head)) if seq <= *head => true,
+            Some(position @ Position::Came(_)) if *position == Position::Came(seq - 1) => {
+                *position = Position::Live(seq);
+                true
+            }
             Some(Position::Live(shown)) if seq == *shown + 1 => {
                 *shown = seq;
                 true
@@ -536,8 +565,8 @@ impl Inner {
     fn hole_up_to(&mut self, conversation_id: ConversationId, seq: u64) {
         match self.positions.get_mut(&conversation_id) {
             Some(Position::Filling { head, .. }) => *head = seq.max(*head),
-            Some(position @ Position::Live(_)) => {
-                let Position::Live(shown) = *position else {
+            Some(position) => {
+                let (Position::Live(shown) | Position::Came(shown)) = *position else {
                     return;
                 };
                 if seq > shown {

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     caller::Caller,
+    cluster,
     conversation::{hides_members, redact, redact_event},
     counters::COUNTERS,
     node::Shared,
@@ -29,6 +30,8 @@ pub(crate) fn storage_error(fault: &StoreError) -> CommandError {
 struct Window {
     first: u64,
     last: u64,
+    /// The caller is not in it any more.
+    is_over: bool,
     hides_members: bool,
 }
 
@@ -37,6 +40,7 @@ impl Window {
         Self {
             first: conversation.me.first_seq.max(conversation.log_start_seq),
             last: conversation.head_seq,
+            is_over: conversation.me.last_seq.is_some(),
             hides_members: hides_members(conversation.kind, conversation.me.member_role),
         }
     }
@@ -452,9 +456,18 @@ async fn fill_up(
         }
         for logged in window.show(caller, page.events) {
             shown = logged.seq;
+            if shared.cluster.is_some() {
+                // No other node's word of it may have come.
+                cluster::forget_whom_it_ends(shared, id, &logged.event);
+            }
             let frame = EventFrame::logged(id, logged.seq, logged.event);
             outbox.fill(id, shown, &SharedEvent::new(frame));
         }
+    }
+    if window.is_over {
+        // What came after their window is nothing to them, whatever was announced.
+        outbox.end_fill_for_good(id, shown);
+        return Ok(true);
     }
     Ok(outbox.end_fill(id, shown))
 }

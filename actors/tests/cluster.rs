@@ -7,7 +7,7 @@ mod common;
 use bedside_actors::{
     cluster::{CallError, Calls, Cluster},
     node::Node,
-    ports::clock::HurriedClock,
+    ports::{clock::HurriedClock, store::PersonRecord},
     testkit::{
         client::{Client, PlainIdentities, config},
         hub::Hub,
@@ -15,7 +15,7 @@ use bedside_actors::{
     },
 };
 use bedside_protocol::{
-    Availability, CloseCode, Command, ConversationId, Event, NodeId, RelationKind, Role,
+    Availability, CloseCode, Command, ConversationId, Event, NodeId, RelationKind, Role, Roles,
     command::PresenceSet, consultation::ConsultationRef,
 };
 use bytes::Bytes;
@@ -298,6 +298,76 @@ fn a_node_that_dies_leaves_its_conversations_to_the_others() {
             assert_eq!(patient.say(*id, "again").await.unwrap(), 3);
             assert_eq!(seqs(&doctor.see(*id, 3).await), [1, 2, 3]);
         }
+    });
+}
+
+#[test]
+fn a_node_that_was_not_heard_for_a_while_is_told_again() {
+    run(async {
+        let bed = Bed::new(3).await;
+        let mut pairs = pairs_across(&bed, 4).await;
+        // As of a process that was stopped and goes on: nothing is lost, only late.
+        bed.hub.hold("n2");
+        for node in [0, 2] {
+            let cluster = bed.nodes[node].cluster().unwrap();
+            until(|| cluster.peers().len() == 1).await;
+        }
+        for (patient, _, id) in &mut pairs {
+            while patient
+                .ask(say_once(*id, "while away", "m1"))
+                .await
+                .is_err()
+            {}
+        }
+        bed.hub.let_go("n2");
+        bed.all_know(2).await;
+        for (patient, doctor, id) in &mut pairs {
+            assert_eq!(seqs(&doctor.see(*id, 2).await), [1, 2]);
+            // And what comes from now on comes by itself.
+            assert_eq!(patient.say(*id, "back").await.unwrap(), 3);
+            assert_eq!(seqs(&doctor.see(*id, 3).await), [1, 2, 3]);
+        }
+    });
+}
+
+#[test]
+fn a_node_that_leaves_is_not_asked_again() {
+    run(async {
+        let bed = Bed::new(3).await;
+        let mut pairs = pairs_across(&bed, 6).await;
+        bed.nodes[2].shut_down().await;
+        for node in [0, 1] {
+            let cluster = bed.nodes[node].cluster().unwrap();
+            until(|| cluster.peers().len() == 1).await;
+        }
+        for (patient, doctor, id) in &mut pairs {
+            assert_eq!(patient.say(*id, "hello").await.unwrap(), 2);
+            assert_eq!(seqs(&doctor.see(*id, 2).await), [1, 2]);
+        }
+        let cluster = bed.nodes[0].cluster().unwrap();
+        assert_eq!(cluster.peers().len(), 1);
+    });
+}
+
+#[test]
+fn who_lost_all_roles_while_the_bridge_was_cut_is_sent_away() {
+    run(async {
+        let bed = Bed::new(2).await;
+        let mut there = Client::open(&bed.nodes[1], "p", Role::Patient).await;
+        bed.hub.cut("n1");
+        bed.hub.cut("n2");
+        let nobody = PersonRecord {
+            user_id: user("p"),
+            name: String::new(),
+            email: String::new(),
+            roles: Roles::NONE,
+            last_seen_at: None,
+        };
+        bed.nodes[0].store().put_person(nobody).await.unwrap();
+        bed.nodes[0].end_sessions(&user("p"), CloseCode::Revoked);
+        bed.hub.mend("n1");
+        bed.hub.mend("n2");
+        assert_eq!(there.close_code().await, CloseCode::Revoked);
     });
 }
 

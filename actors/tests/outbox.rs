@@ -97,6 +97,33 @@ fn an_announcement_shows_nothing_and_asks_for_what_is_missing() {
 }
 
 #[test]
+fn who_came_when_the_log_was_so_long_is_not_announced_the_past() {
+    let (outbox, id) = (outbox(), ConversationId::new());
+    outbox.came(id, 5);
+    outbox.announce(id, 2, 5);
+    push(&outbox, id, [5]);
+    assert_eq!(drain(&outbox).0, ["5"], "what was underway, and no more");
+    outbox.announce(id, 2, 7);
+    assert_eq!(poll(&outbox, 9).0, holes(&[id]));
+    assert_eq!(outbox.begin_fill(id, None), Some(5), "what came since");
+}
+
+#[test]
+fn who_came_when_the_log_was_so_long_misses_nothing_after_it() {
+    let (outbox, id) = (outbox(), ConversationId::new());
+    outbox.came(id, 5);
+    push(&outbox, id, [7]);
+    assert_eq!(poll(&outbox, 9).0, holes(&[id]), "6 was lost on its way");
+    assert_eq!(outbox.begin_fill(id, None), Some(5));
+    let other = ConversationId::new();
+    outbox.came(other, 5);
+    push(&outbox, other, [6, 7]);
+    outbox.came(other, 9);
+    push(&outbox, other, [8]);
+    assert_eq!(drain(&outbox).0, ["6", "7", "8"]);
+}
+
+#[test]
 fn a_resume_starts_from_the_clients_position() {
     let (outbox, id) = (outbox(), ConversationId::new());
     push(&outbox, id, [9]);

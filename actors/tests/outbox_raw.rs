@@ -287,6 +287,9 @@ fn its_own_messages_come_back_to_it_once_and_after_the_answer() {
             socket.post(n, say_once(id, "once", "m1"));
         }
         let mut words = socket.until("reply 5").await;
+        if !words.contains(&"4".to_owned()) {
+            words.extend(socket.until("4").await);
+        }
         words.extend(socket.so_far().await);
         words.sort();
         assert_eq!(words, ["4", "reply 4", "reply 5"]);

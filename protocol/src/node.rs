@@ -42,8 +42,8 @@ pub enum NodeMessage {
     Made(ConversationId),
     /// Something that memberships of this conversation rest on has changed.
     Recheck(ConversationId),
-    /// What these two may see of each other has changed.
-    Unrelated(UserId, UserId),
+    /// What somebody and each of these others may see of each other has changed.
+    Unrelated(UserId, Vec<UserId>),
     /// All sockets of somebody are to be closed.
     EndSessions {
         /// Whose.
@@ -63,7 +63,9 @@ pub enum NodeMessage {
     Beat(Beat),
     /// The sender may have failed to tell the receiver what happened from this time on.
     Doubt(Timestamp),
-    /// The sender goes away.
+    /// Who is on the sender stands anew in what nodes share: read it again.
+    Anew,
+    /// The sender goes away. It may say more, which nobody needs to hear.
     Leaving,
     /// Something that the receiver is to do for a client of the sender's.
     Call {

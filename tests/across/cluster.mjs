@@ -2,7 +2,7 @@
 // Redis between them, as `scripts/cluster up` has started them.
 
 import { execFile } from 'node:child_process';
-import { readFile, readlink } from 'node:fs/promises';
+import { readFile, readlink, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { until } from '../browser/until.mjs';
@@ -64,8 +64,9 @@ class Cluster {
 
   static async find() {
     const cluster = new Cluster();
-    cluster.state = process.env.BEDSIDE_TEST_CLUSTER;
-    if (!cluster.state) throw new Error('BEDSIDE_TEST_CLUSTER must name the state directory of a cluster, see scripts/cluster');
+    const { BEDSIDE_TEST_CLUSTER: state } = process.env;
+    if (!state) throw new Error('BEDSIDE_TEST_CLUSTER must name the state directory of a cluster, see scripts/cluster');
+    cluster.state = await realpath(state);
     const lines = async (file) => (await readFile(join(cluster.state, file), 'utf8')).trim().split('\n');
     const services = (await lines('services')).map((line) => line.split(' '));
     const all = (wanted, Kind = Service) => services.filter(([, kind]) => kind === wanted).map(([name, , address]) => new Kind(cluster, name, address));

@@ -7,6 +7,21 @@ export const shown = (native, conversation) => native.heard
   .filter(({ conversation_id }) => conversation_id === conversation)
   .flatMap(({ type, seq, data }) => (type === 'sync.batch' ? data.events : seq ? [{ type, seq, data }] : []));
 
+/**
+ * All that it knows, with the answers to its own messages: {seq, type, data}. What was missing for
+ * a while is filled with one's own entries among it, so by seq, as clients do it.
+ */
+export function known(native, conversation, replies) {
+  const entries = new Map([...replies, ...shown(native, conversation)].map((entry) => [entry.seq, entry]));
+  return [...entries.values()].sort((a, b) => a.seq - b.seq);
+}
+
+/** What came is ascending: nothing twice, nothing late. */
+export function assertAscending(entries) {
+  const seqs = entries.map(({ seq }) => seq);
+  assert.deepEqual(seqs, [...new Set(seqs)].sort((a, b) => a - b), 'each once, in order');
+}
+
 export const texts = (entries) => entries.filter(({ type }) => type === 'message.created').map(({ data }) => data.text);
 
 /** The whole log, as REST has it for this person. */

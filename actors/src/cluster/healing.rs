@@ -49,6 +49,8 @@ struct Held {
 #[derive(Default)]
 struct State {
     need: Option<Need>,
+    /// How often something was needed: what is needed while it is looked up needs another look.
+    needed: u64,
     is_running: bool,
     held: HashMap<ConversationId, Held>,
 }
@@ -63,6 +65,7 @@ impl Healing {
     /// Something may be missing from `since` on. True when the caller is to run [`Self::run`].
     pub(super) fn need(&self, whom: Whom, since: Timestamp) -> bool {
         let mut state = self.state.lock();
+        state.needed += 1;
         state.need = Some(match state.need.take() {
             None => Need { whom, since },
             Some(old) => Need {
@@ -94,20 +97,23 @@ impl Healing {
 
     /// Heals until nothing is missing any more, however often the store fails.
     pub(super) async fn run(&self, shared: &Shared) {
+        // Whatever happens here, the next one who needs it can begin again.
+        let mut running = Running(Some(self));
         loop {
-            let need = {
+            let (need, no) = {
                 let mut state = self.state.lock();
                 match state.need.clone() {
-                    Some(need) => need,
+                    Some(need) => (need, state.needed),
                     None => {
                         state.is_running = false;
+                        running.0 = None;
                         return;
                     }
                 }
             };
             let found = find(shared, &need).await;
             match found {
-                Ok(found) => self.done(shared, &need, found),
+                Ok(found) => self.done(shared, no, found),
                 Err(fault) => {
                     tracing::warn!(error = %fault, "what the bridge lost cannot be read yet");
                     tokio::time::sleep(shared.clock.wait(AGAIN_AFTER)).await;
@@ -116,12 +122,11 @@ impl Healing {
         }
     }
 
-    fn done(&self, shared: &Shared, need: &Need, found: Vec<Active>) {
+    fn done(&self, shared: &Shared, no: u64, found: Vec<Active>) {
         let held = {
             let mut state = self.state.lock();
             // More may be needed by now; then what is held waits for that.
-            let is_all = state.need.as_ref().is_some_and(|now| now.is_met_by(need));
-            if is_all {
+            if state.needed == no {
                 state.need = None;
                 mem::take(&mut state.held)
             } else {
@@ -145,10 +150,13 @@ impl Healing {
     }
 }
 
-impl Need {
-    /// Whether nothing was added to it while `done` was met.
-    fn is_met_by(&self, done: &Self) -> bool {
-        self.since >= done.since && self.whom == done.whom
+struct Running<'a>(Option<&'a Healing>);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(healing) = self.0 {
+            healing.state.lock().is_running = false;
+        }
     }
 }
 

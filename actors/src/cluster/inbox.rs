@@ -66,6 +66,7 @@ impl Cluster {
             view.down_since
         };
         self.heal_all(since);
+        self.recheck_people();
         let own = self.clone();
         self.spawn(async move { own.tell_anew().await });
         self.placed_anew();
@@ -73,6 +74,8 @@ impl Cluster {
 
     fn down(self: &Arc<Self>) {
         tracing::warn!("the bridge to the other nodes is down; each goes on for its own clients");
+        // Before anything new is done here that came after it; and then what came meanwhile.
+        self.take_back(self.asks.all(), false);
         if let Some(shared) = self.shared() {
             let mut view = self.view.write();
             view.is_up = false;
@@ -135,20 +138,15 @@ impl Cluster {
             view.live.push(peer.clone());
             former
         };
+        self.outbound.forget_before(peer);
         if let Some(former) = former {
             // Another life: what the former one was asked is not known there.
             self.whereabouts.drop_node(&peer.node);
             self.elsewhere.drop_node(shared, &peer.node);
             self.take_back(self.asks.of_peer(&former), false);
-            self.outbound.forget(&former);
         }
         self.placed_anew();
-        let (own, peer) = (self.clone(), peer.clone());
-        self.spawn(async move {
-            // So that it hears of this one before the next beat.
-            own.give_sign();
-            own.learn_of(peer).await;
-        });
+        self.learn_and_doubt(peer, shared.clock.now());
     }
 
     /// Something of a peer's was lost.
@@ -157,11 +155,10 @@ impl Cluster {
         self.heal_all(since);
         self.refresh_conversations();
         if to_all {
-            // It may have said who is there; then this node did not tell them what happened.
-            self.outbound.push(peer, &NodeMessage::Doubt(since), None);
+            // It may have said who is there, or who has no rights any more.
+            self.recheck_people();
+            self.learn_and_doubt(peer, since);
         }
-        let (own, peer) = (self.clone(), peer.clone());
-        self.spawn(async move { own.learn_of(peer).await });
     }
 
     /// Has the actors here look at what the store holds: another node may have written, or
@@ -193,7 +190,11 @@ impl Cluster {
             }
             NodeMessage::Made(id) => shared.directory.start_new_here(id),
             NodeMessage::Recheck(id) => shared.directory.recheck_here(id),
-            NodeMessage::Unrelated(a, b) => shared.presence.unwatch_pair(&a, &b),
+            NodeMessage::Unrelated(one, others) => {
+                for other in others {
+                    shared.presence.unwatch_pair(&one, &other);
+                }
+            }
             NodeMessage::EndSessions { user_id, code } => {
                 let code = CloseCode::ALL.iter().find(|c| c.number() == code);
                 let code = code.copied().unwrap_or(CloseCode::Revoked);
@@ -226,6 +227,10 @@ impl Cluster {
                 }
             }
             NodeMessage::Doubt(since) => self.heal_all(since),
+            NodeMessage::Anew => {
+                let (own, peer) = (self.clone(), peer.clone());
+                self.spawn(async move { own.learn_of(peer).await });
+            }
             NodeMessage::Leaving => self.left(peer),
             NodeMessage::Call { request, body } => self.call_came(peer, request, body),
             NodeMessage::Returned { request, body } => {
@@ -244,8 +249,8 @@ impl Cluster {
             view.live.retain(|p| p.node != peer.node);
             view.missing.remove(&peer.node);
         }
+        self.links.lock().leave(&peer.node);
         self.lose(peer, false);
-        self.links.lock().silence(&peer.node);
         self.placed_anew();
     }
 
@@ -380,11 +385,16 @@ impl Cluster {
 }
 
 /// What somebody had of a conversation besides its log ends with their membership.
-fn forget_whom_it_ends(shared: &Shared, id: ConversationId, event: &Event) {
+pub(crate) fn forget_whom_it_ends(shared: &Shared, id: ConversationId, event: &Event) {
     if let Event::ConversationChanged(changed) = event
         && matches!(changed.change, Change::MemberRemoved | Change::MemberLeft)
         && let Some(gone) = &changed.user_id
     {
+        shared.sessions.each_of(gone, |outbox| {
+            let session_id = outbox.session_id();
+            shared.subscriptions.remove(id, session_id);
+            shared.presence.unwatch_conversation(session_id, id);
+        });
         shared.presence.unwatch_via(gone, id);
         shared.rooms.expel_from(id, gone);
     }

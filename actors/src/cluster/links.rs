@@ -46,6 +46,8 @@ struct State {
     heard_at: Instant,
     /// It was found to be gone since then.
     is_silent: bool,
+    /// It said good-bye: what this life says after that is of no use.
+    has_left: bool,
     /// Everything up to this time came, as far as is known.
     whole_until: Timestamp,
 }
@@ -67,7 +69,11 @@ impl Links {
     ) -> (Heard, Arc<Peer>) {
         let (heard_at, now) = at;
         let known = self.peers.get(&from.node);
-        if known.is_some_and(|state| from.incarnation < state.peer.incarnation) {
+        let is_over = |state: &State| {
+            let life = state.peer.incarnation;
+            from.incarnation < life || (from.incarnation == life && state.has_left)
+        };
+        if known.is_some_and(is_over) {
             return (Heard::Old, Arc::new(from.clone()));
         }
         let is_new = known.is_none_or(|state| state.peer.incarnation < from.incarnation);
@@ -79,6 +85,7 @@ impl Links {
                 all: Link { next: None },
                 heard_at,
                 is_silent: false,
+                has_left: false,
                 whole_until: now,
             };
             self.peers.insert(from.node.clone(), state);
@@ -133,6 +140,14 @@ impl Links {
     /// Until when everything of a peer came.
     pub(super) fn whole_until(&self, node: &NodeId) -> Option<Timestamp> {
         self.peers.get(node).map(|state| state.whole_until)
+    }
+
+    /// A peer said good-bye.
+    pub(super) fn leave(&mut self, node: &NodeId) {
+        if let Some(state) = self.peers.get_mut(node) {
+            state.is_silent = true;
+            state.has_left = true;
+        }
     }
 
     /// A peer is not there until it is heard of again.

@@ -115,9 +115,10 @@ impl Outbound {
             .collect()
     }
 
-    /// Forgets a life of a node that is over for good: one that may come back must find its
-    /// numbers going on.
-    pub(super) fn forget(&self, former: &Peer) {
-        self.queues.lock().peers.remove(former);
+    /// Forgets the lives of a node before this one: they are over for good. One that may come
+    /// back must find its numbers going on.
+    pub(super) fn forget_before(&self, life: &Peer) {
+        let is_over = |peer: &Peer| peer.node == life.node && peer.incarnation < life.incarnation;
+        self.queues.lock().peers.retain(|peer, _| !is_over(peer));
     }
 }

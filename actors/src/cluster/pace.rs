@@ -2,11 +2,12 @@
 
 use actix_rt::ArbiterHandle;
 use bedside_protocol::{
-    Timestamp,
+    CloseCode, Timestamp,
     node::{Beat, NodeMessage},
 };
+use bytes::Bytes;
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -33,11 +34,17 @@ const LEASE: Duration = Duration::from_secs(10);
 const RENEW_EVERY: u32 = 3;
 /// Between two looks for overdue answers.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
-/// A peer that went without a good-bye may still write for its own clients; so long the store
-/// is asked what it added.
-const MISSED_FOR_MS: i64 = 60_000;
-/// The clocks of two nodes that were just told of each other's people.
-const OPENED_MARGIN_MS: i64 = 250;
+/// The clocks of two nodes that were just told of each other's people, and what an entry waits
+/// before it is stored.
+const OPENED_MARGIN_MS: i64 = 2_000;
+/// Tries to tell or to read who is where, while the bridge is there.
+const TRIES_MAX: u32 = 8;
+/// Before the second one; each later wait is twice as long.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// A beat that comes so late tells of a process that was held up.
+const HELD_UP_AFTER: Duration = Duration::from_secs(1);
+/// People that the store is asked about at a time.
+const PEOPLE_AT_A_TIME: usize = 200;
 
 impl Cluster {
     /// Starts the node's part, on an arbiter of its own.
@@ -63,6 +70,9 @@ impl Cluster {
 
     /// Tells all that this node is there, and what it sent to whom.
     pub(super) fn give_sign(&self) {
+        if self.has_left.load(Ordering::SeqCst) {
+            return;
+        }
         // The list must count what goes before it.
         self.flush();
         let links = self.outbound.sent();
@@ -81,29 +91,54 @@ impl Cluster {
         }
     }
 
+    /// Waits before another try; false when there should be none.
+    async fn may_try_again(&self, failures: &mut u32) -> bool {
+        *failures += 1;
+        let Some(shared) = self.shared().filter(|_| self.is_up()) else {
+            // All is told and read anew when it is back.
+            return false;
+        };
+        let wait = TRY_AGAIN_AFTER * (1 << (*failures).min(TRIES_MAX));
+        tokio::time::sleep(shared.clock.wait(wait)).await;
+        *failures < TRIES_MAX && self.is_up()
+    }
+
     /// Everything that other nodes know of this one, and the other way round, is told anew.
     pub(super) async fn tell_anew(self: &Arc<Self>) {
-        let all = {
-            // From here on changes are newer than the list.
-            self.untold.lock().clear();
-            let here = self.here.lock();
-            here.iter()
-                .map(|(user_id, said)| (self.user_key(user_id), said.to_bytes().to_vec().into()))
-                .collect()
-        };
-        if let Err(fault) = self.bus.replace_presence(all).await {
+        let mut failures = 0;
+        loop {
+            let all = {
+                // From here on changes are newer than the list.
+                self.untold.lock().clear();
+                let here = self.here.lock();
+                here.iter()
+                    .map(|(user_id, said)| {
+                        let said = said.to_bytes().to_vec();
+                        (self.user_key(user_id), said.into())
+                    })
+                    .collect()
+            };
+            let Err(fault) = self.bus.replace_presence(all).await else {
+                break;
+            };
             tracing::warn!(error = %fault, "the people on this node could not be shared");
+            if !self.may_try_again(&mut failures).await {
+                return;
+            }
         }
         if let Err(fault) = self.bus.renew(LEASE).await {
             tracing::warn!(error = %fault, "the lease could not be renewed");
         }
+        self.outbound.push_all(&NodeMessage::Anew);
         self.give_sign();
         match self.bus.peers().await {
             Ok(peers) => {
                 for peer in peers.iter().filter(|peer| *peer != self.bus.me()) {
-                    self.learn_of(Arc::new(peer.clone())).await;
+                    let (own, peer) = (self.clone(), Arc::new(peer.clone()));
+                    self.spawn(async move { own.learn_of(peer).await });
                 }
             }
+            // Each of them is met when it gives its next sign.
             Err(fault) => tracing::warn!(error = %fault, "the other nodes could not be listed"),
         }
     }
@@ -111,30 +146,88 @@ impl Cluster {
     /// Reads who is on a peer.
     pub(super) async fn learn_of(&self, peer: Arc<Peer>) {
         self.outbound.push(&peer, &NodeMessage::AskRooms, None);
-        self.whereabouts.begin(&peer.node);
-        match self.bus.presence_of(&peer).await {
-            Ok(all) => {
-                let all = all
-                    .into_iter()
-                    .map(|(user, said)| (user, super::Said::from_bytes(&said)))
-                    .collect();
-                if self.whereabouts.replace(&peer, all)
-                    && let Some(shared) = self.shared()
-                {
-                    shared.presence.look_again();
+        let mut failures = 0;
+        loop {
+            let read = self.whereabouts.begin(&peer.node);
+            match self.bus.presence_of(&peer).await {
+                Ok(all) => {
+                    let all = all
+                        .into_iter()
+                        .map(|(user, said)| (user, super::Said::from_bytes(&said)))
+                        .collect();
+                    if self.whereabouts.replace(&peer, read, all)
+                        && let Some(shared) = self.shared()
+                    {
+                        shared.presence.look_again();
+                    }
+                    return;
+                }
+                Err(fault) => {
+                    tracing::warn!(error = %fault, "who is on a node could not be read");
+                    if !self.may_try_again(&mut failures).await {
+                        return self.whereabouts.give_up(&peer.node, read);
+                    }
                 }
             }
-            // The next sign of doubt tries again; until then what was known counts.
-            Err(fault) => tracing::warn!(error = %fault, "who is on a node could not be read"),
         }
     }
 
-    async fn tell_bus(self: &Arc<Self>) {
-        let changes: Vec<_> = self.untold.lock().drain().collect();
-        if changes.is_empty() {
+    /// A peer is there that was not, or was in doubt: reads who is on it, and then has it look for
+    /// what this node did not tell it meanwhile.
+    pub(super) fn learn_and_doubt(self: &Arc<Self>, peer: &Arc<Peer>, since: Timestamp) {
+        let (own, peer) = (self.clone(), peer.clone());
+        self.spawn(async move {
+            // So that it hears of this one before the next beat.
+            own.give_sign();
+            own.learn_of(peer.clone()).await;
+            own.outbound.push(&peer, &NodeMessage::Doubt(since), None);
+        });
+    }
+
+    /// Ends the sockets of people who have no role any more: the word of it may have been lost.
+    pub(super) fn recheck_people(self: &Arc<Self>) {
+        let own = self.clone();
+        self.spawn(async move {
+            let Some(shared) = own.shared() else {
+                return;
+            };
+            let online = shared.sessions.online();
+            for some in online.chunks(PEOPLE_AT_A_TIME) {
+                let people = match shared.store.people(some.to_vec()).await {
+                    Ok(people) => people,
+                    Err(fault) => {
+                        return tracing::warn!(error = %fault, "people could not be looked at again");
+                    }
+                };
+                for person in people.iter().filter(|person| person.roles.is_empty()) {
+                    shared.sessions.each_of(&person.user_id, |outbox| {
+                        if !outbox.roles().is_empty() {
+                            outbox.close(CloseCode::Revoked);
+                        }
+                    });
+                }
+            }
+        });
+    }
+
+    /// Tells who came and went: first where it can be read, so that whoever reads it after having
+    /// heard of it finds it there.
+    async fn tell_presence_now(self: &Arc<Self>) {
+        let people: Vec<_> = self.untold.lock().drain().map(|(_, here)| here).collect();
+        if people.is_empty() {
             return;
         }
-        if let Err(fault) = self.bus.put_presence(changes).await {
+        let changes = people.iter().map(|here| {
+            let said = super::Said {
+                status: here.status,
+                at: here.status_at,
+            };
+            let said = Bytes::copy_from_slice(&said.to_bytes());
+            (self.user_key(&here.user_id), here.is_here.then_some(said))
+        });
+        let put = self.bus.put_presence(changes.collect()).await;
+        self.outbound.push_all(&NodeMessage::Here(people));
+        if let Err(fault) = put {
             // While it is down all is told anew when it is back.
             if self.is_up() {
                 tracing::warn!(error = %fault, "presence could not be shared");
@@ -150,26 +243,43 @@ impl Cluster {
         };
         let now = clock.now();
         let live = self.links.lock().live(since);
-        let (gone, changed) = {
+        let leaving: Vec<_> = {
+            let view = self.view.read();
+            let is_live = |peer: &Arc<Peer>| live.iter().any(|l| l.node == peer.node);
+            view.live.iter().filter(|p| !is_live(p)).cloned().collect()
+        };
+        for peer in leaving {
+            // Before anything new is done here that came after it.
+            self.take_back(self.asks.of_peer(&peer), false);
+        }
+        let (gone, back) = {
             let mut view = self.view.write();
             let is_live = |peer: &Arc<Peer>| live.iter().any(|l| l.node == peer.node);
             let gone: Vec<_> = view.live.iter().filter(|p| !is_live(p)).cloned().collect();
-            let changed = !gone.is_empty() || live.iter().any(|l| !view.live.contains(l));
             for peer in &gone {
                 view.missing.insert(peer.node.clone(), now);
             }
-            for peer in &live {
-                view.missing.remove(&peer.node);
-            }
-            view.missing
-                .retain(|_, at| now.millis_since(*at) < MISSED_FOR_MS);
+            let new: Vec<_> = live.iter().filter(|l| !view.live.contains(l)).collect();
+            let back = new.into_iter().map(|peer| {
+                let since = view.missing.remove(&peer.node).unwrap_or(now);
+                (peer.clone(), since)
+            });
+            let back: Vec<_> = back.collect();
             view.live = live;
-            (gone, changed)
+            (gone, back)
         };
+        let has_changed = !gone.is_empty() || !back.is_empty();
         for peer in gone {
             self.lose(&peer, false);
         }
-        if changed {
+        for (peer, since) in back {
+            // It lives on as before, but was forgotten here with everybody on it.
+            tracing::info!(node = %peer.node, "a node is back");
+            self.heal_all(since);
+            self.recheck_people();
+            self.learn_and_doubt(&peer, since);
+        }
+        if has_changed {
             self.placed_anew();
         }
     }
@@ -201,17 +311,22 @@ impl Cluster {
         }
     }
 
-    fn poll(self: &Arc<Self>, from: Timestamp, now: Timestamp) {
-        let (is_alone, opened) = {
+    /// `from` is the beat before, and `before` the one before that.
+    fn poll(self: &Arc<Self>, before: Timestamp, from: Timestamp, now: Timestamp) {
+        let opened = {
+            let mut opened = self.opened.lock();
+            let [latest, earlier] = &mut *opened;
+            std::mem::replace(earlier, std::mem::take(latest))
+        };
+        let is_alone = {
             let view = self.view.read();
-            let opened = std::mem::take(&mut *self.opened.lock());
-            (!view.is_up || !view.missing.is_empty(), opened)
+            !view.is_up || view.misses_anybody(now)
         };
         if is_alone {
             self.heal(Whom::All, from.plus_millis(-MARGIN_MS));
-        } else if !opened.is_empty() && now > from {
+        } else if !opened.is_empty() {
             // What came while the others had not heard yet that somebody is here.
-            self.heal(Whom::These(opened), from.plus_millis(-OPENED_MARGIN_MS));
+            self.heal(Whom::These(opened), before.plus_millis(-OPENED_MARGIN_MS));
         }
     }
 }
@@ -236,42 +351,49 @@ async fn tell(cluster: Weak<Cluster>) {
             return;
         };
         own.has_untold.notified().await;
-        own.tell_bus().await;
+        own.tell_presence_now().await;
     }
 }
 
 /// Gives signs of life, and looks for those of others.
 async fn beat(cluster: Weak<Cluster>, clock: Arc<dyn Clock>) {
-    let (mut count, mut last, mut polled) = (0_u32, Instant::now(), clock.now());
+    let (mut count, mut before, mut polled) = (0_u32, clock.now(), clock.now());
     loop {
-        let every = clock.wait(BEAT_EVERY);
+        let (every, slept) = (clock.wait(BEAT_EVERY), Instant::now());
         tokio::time::sleep(every).await;
         let Some(own) = cluster.upgrade() else {
             return;
         };
+        if own.has_left.load(Ordering::SeqCst) {
+            return;
+        }
         // A process that was held up may have been given up on by the others, and has missed
         // what they said.
-        let was_held_up = last.elapsed() > every + clock.wait(GONE_AFTER);
-        last = Instant::now();
+        let was_held_up = slept.elapsed() > every + clock.wait(HELD_UP_AFTER);
         let now = clock.now();
         if was_held_up {
             tracing::warn!("this process was held up for some seconds");
             own.stir();
-            own.heal_all(polled);
+            own.heal_all(before);
             own.refresh_conversations();
             if own.is_up() {
-                own.tell_anew().await;
+                let telling = own.clone();
+                own.spawn(async move { telling.tell_anew().await });
             }
         }
         own.look_around(&*clock);
-        own.poll(polled, now);
-        polled = now;
+        own.poll(before, polled, now);
+        (before, polled) = (polled, now);
         if own.is_up() {
             own.give_sign();
-            if count.is_multiple_of(RENEW_EVERY)
-                && let Err(fault) = own.bus.renew(LEASE).await
-            {
-                tracing::warn!(error = %fault, "the lease could not be renewed");
+            if count.is_multiple_of(RENEW_EVERY) {
+                let renewing = own.clone();
+                // Not waited for: a slow bus must not keep the signs of life back.
+                own.spawn(async move {
+                    if let Err(fault) = renewing.bus.renew(LEASE).await {
+                        tracing::warn!(error = %fault, "the lease could not be renewed");
+                    }
+                });
             }
         }
         count = count.wrapping_add(1);

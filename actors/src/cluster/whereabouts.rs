@@ -46,8 +46,16 @@ impl Said {
 #[derive(Default)]
 struct Table {
     by_user: HashMap<UserKey, Vec<On>>,
-    /// Peers whose whole list is being read, and what they said since that began: it is newer.
-    reading: HashMap<NodeId, Vec<(UserKey, Option<Said>)>>,
+    /// Peers whose whole list is being read.
+    reading: HashMap<NodeId, Reading>,
+}
+
+#[derive(Default)]
+struct Reading {
+    /// The read that began last: its list is the newest.
+    last: u64,
+    /// What the peer said since the first one began: it is newer than any list.
+    since: Vec<(UserKey, Option<Said>)>,
 }
 
 /// See the module's text.
@@ -74,25 +82,30 @@ impl Whereabouts {
     /// A peer says that somebody is on it, or is not any more.
     pub(super) fn note(&self, peer: &Arc<Peer>, user: UserKey, said: Option<Said>) {
         let mut table = self.table.write();
-        if let Some(since) = table.reading.get_mut(&peer.node) {
-            since.push((user, said));
+        if let Some(reading) = table.reading.get_mut(&peer.node) {
+            reading.since.push((user, said));
         }
         table.note(peer, user, said);
     }
 
-    /// The whole list of a peer is about to be read.
-    pub(super) fn begin(&self, node: &NodeId) {
+    /// The whole list of a peer is about to be read; the number of this read.
+    pub(super) fn begin(&self, node: &NodeId) -> u64 {
         let mut table = self.table.write();
-        table.reading.insert(node.clone(), Vec::new());
+        let reading = table.reading.entry(node.clone()).or_default();
+        reading.last += 1;
+        reading.last
     }
 
-    /// It was read: it takes the place of what was known. False when somebody else has read it
-    /// meanwhile.
-    pub(super) fn replace(&self, peer: &Arc<Peer>, all: Vec<(UserKey, Said)>) -> bool {
+    /// It was read: it takes the place of what was known. False when another read began after
+    /// this one, which knows more.
+    pub(super) fn replace(&self, peer: &Arc<Peer>, read: u64, all: Vec<(UserKey, Said)>) -> bool {
         let mut table = self.table.write();
-        let Some(since) = table.reading.remove(&peer.node) else {
+        let reading = table.reading.get(&peer.node);
+        if reading.is_none_or(|reading| reading.last != read) {
             return false;
-        };
+        }
+        let reading = table.reading.remove(&peer.node).unwrap_or_default();
+        let since = reading.since;
         table.drop_node(&peer.node);
         for (user, said) in all {
             table.note(peer, user, Some(said));
@@ -101,6 +114,15 @@ impl Whereabouts {
             table.note(peer, user, said);
         }
         true
+    }
+
+    /// It could not be read.
+    pub(super) fn give_up(&self, node: &NodeId, read: u64) {
+        let mut table = self.table.write();
+        let reading = table.reading.get(node);
+        if reading.is_some_and(|reading| reading.last == read) {
+            table.reading.remove(node);
+        }
     }
 
     /// A node is gone, with everybody on it.
@@ -181,14 +203,30 @@ mod tests {
         let (a, said) = (peer("a"), Some(Said::default()));
         all.note(&a, user(1), said);
         all.note(&a, user(2), said);
-        all.begin(&a.node);
+        let read = all.begin(&a.node);
         all.note(&a, user(2), None);
         all.note(&a, user(3), said);
         let listed = vec![(user(2), Said::default()), (user(4), Said::default())];
-        assert!(all.replace(&a, listed));
+        assert!(all.replace(&a, read, listed));
         let there: Vec<_> = (1..=4).filter(|n| !nodes(&all, *n).is_empty()).collect();
         assert_eq!(there, [3, 4]);
-        assert!(!all.replace(&a, Vec::new()));
+        assert!(!all.replace(&a, read, Vec::new()));
+    }
+
+    #[test]
+    fn of_two_reads_the_later_one_counts_and_nothing_said_between_is_lost() {
+        let all = Whereabouts::default();
+        let (a, said) = (peer("a"), Some(Said::default()));
+        let first = all.begin(&a.node);
+        all.note(&a, user(1), said);
+        let second = all.begin(&a.node);
+        assert!(!all.replace(&a, first, Vec::new()));
+        assert_eq!(nodes(&all, 1), ["a"]);
+        assert!(all.replace(&a, second, vec![(user(2), Said::default())]));
+        assert_eq!(
+            (nodes(&all, 1), nodes(&all, 2)),
+            (vec!["a".to_owned()], vec!["a".to_owned()])
+        );
     }
 
     #[test]

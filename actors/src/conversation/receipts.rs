@@ -3,7 +3,7 @@
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bedside_protocol::{
     CommandError, ConversationId, Event, EventFrame, MemberRole, Reply, UserId,
-    event::ReceiptChanged, node::Audience, reply::ReceiptTaken,
+    event::ReceiptChanged, limits, node::Audience, reply::ReceiptTaken,
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     cluster::{Cluster, Spread},
     node::Shared,
     outbox::SharedEvent,
-    ports::store::{Counts, Receipts, Select, StoreError, StoreResult},
+    ports::store::{Counts, LogRange, Receipts, Select, StoreError, StoreResult},
     rights::Verb,
 };
 
@@ -69,10 +69,60 @@ impl ConversationActor {
         if let Err(error) = state.check(Verb::Receipt, caller, self.shared.clock.now()) {
             return responder.err(error);
         }
+        let seq = up_to_seq.min(state.head.seq);
+        if seq <= state.stored.seq {
+            return self.take_receipt(caller, which, seq, responder, ctx);
+        }
+        // Readers may see an entry a moment before this actor hears that it is stored; the mark of
+        // whoever has read it must not be lost for that.
+        let (shared, id, caller) = (self.shared.clone(), self.id, caller.clone());
+        let look = async move {
+            let range = LogRange {
+                from_seq: seq,
+                to_seq: seq,
+                newest_first: false,
+                limit: 1,
+                bytes_max: limits::PAGE_BYTES_MAX,
+            };
+            shared.store.read_log(id, range).await
+        };
+        ctx.spawn(look.into_actor(self).map(move |page, actor, ctx| {
+            let Stage::Ready(state) = &actor.stage else {
+                return;
+            };
+            match page {
+                Ok(page) => {
+                    let is_there = !page.events.is_empty();
+                    let seq = if is_there {
+                        seq
+                    } else {
+                        seq.min(state.stored.seq)
+                    };
+                    actor.take_receipt(&caller, which, seq, responder, ctx);
+                }
+                Err(fault) => {
+                    tracing::error!(error = %fault, "looking for what was read failed");
+                    responder.err(CommandError::unavailable("storage is unavailable", 200));
+                }
+            }
+        }));
+    }
+
+    /// The same, up to an entry that is stored.
+    fn take_receipt(
+        &mut self,
+        caller: &Caller,
+        which: Which,
+        seq: u64,
+        responder: Responder,
+        ctx: &mut Context<Self>,
+    ) {
+        let Stage::Ready(state) = &self.stage else {
+            return;
+        };
         let Some(member) = state.member(&caller.user_id) else {
             return;
         };
-        let seq = up_to_seq.min(state.stored.seq);
         let now_at = member.record.receipts;
         let is_news = match which {
             Which::Delivered => seq > now_at.delivered_seq,

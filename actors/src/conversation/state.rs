@@ -215,9 +215,10 @@ impl State {
 
     /// Ends the presence that somebody who is gone and the others saw of each other by this
     /// conversation. Staff may see each other all the same.
-    pub(crate) fn unwatch(&self, presence: &PresenceTable, gone: &UserId) {
+    pub(crate) fn unwatch(&self, presence: &PresenceTable, gone: &UserId) -> Vec<UserId> {
+        let mut unrelated = Vec::new();
         let Some(member) = self.member(gone) else {
-            return;
+            return unrelated;
         };
         member.slot.each(|outbox| {
             presence.unwatch_conversation(outbox.session_id(), self.id);
@@ -226,8 +227,10 @@ impl State {
         for other in self.present() {
             if !(member.record.roles.is_staff() && other.record.roles.is_staff()) {
                 presence.unwatch_pair(gone, &other.record.user_id);
+                unrelated.push(other.record.user_id.clone());
             }
         }
+        unrelated
     }
 
     /// Whether a broadcast hides the other members from this one.

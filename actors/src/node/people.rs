@@ -133,7 +133,7 @@ impl Node {
         for (a, b) in pairs {
             self.shared.presence.unwatch_pair(&a, &b);
             if let Some(cluster) = &self.shared.cluster {
-                cluster.unrelated(&a, &b);
+                cluster.unrelated(&a, vec![b.clone()]);
             }
             if let Some(id) = store.direct_of(a, b).await? {
                 self.shared.directory.recheck(id);

@@ -24,6 +24,8 @@ type Losses = Box<dyn FnMut(&NodeId, &NodeId, &Bytes) -> bool + Send>;
 struct State {
     nodes: HashMap<NodeId, Station>,
     down: HashSet<NodeId>,
+    /// What a node that is held would have heard or said.
+    held: HashMap<NodeId, Vec<Held>>,
     presence: HashMap<NodeId, HashMap<UserKey, Bytes>>,
     losses: Option<Losses>,
 }
@@ -33,6 +35,14 @@ struct State {
 pub struct Hub {
     state: Mutex<State>,
     lives: AtomicU64,
+}
+
+/// A message to or from a node that is held.
+struct Held {
+    from: Peer,
+    to: To,
+    link_seq: u64,
+    body: Bytes,
 }
 
 /// What a node hears, on a task of its own, as from a real bus.
@@ -106,6 +116,27 @@ impl Hub {
         state.presence.remove(&node);
     }
 
+    /// What a node says from now on is late: it comes when the node is let go.
+    ///
+    /// # Panics
+    /// When this is no name.
+    pub fn hold(&self, name: &str) {
+        let node = NodeId::new(name).expect("a node's name");
+        self.state.lock().held.insert(node, Vec::new());
+    }
+
+    /// What it said meanwhile comes now, in order.
+    ///
+    /// # Panics
+    /// When this is no name.
+    pub fn let_go(&self, name: &str) {
+        let node = NodeId::new(name).expect("a node's name");
+        let held = self.state.lock().held.remove(&node);
+        for late in held.unwrap_or_default() {
+            self.publish(&late.from, &late.to, late.link_seq, &late.body);
+        }
+    }
+
     /// From now on only those arrive that `losses` lets through.
     pub fn lose(&self, losses: impl FnMut(&NodeId, &NodeId, &Bytes) -> bool + Send + 'static) {
         self.state.lock().losses = Some(Box::new(losses));
@@ -129,8 +160,18 @@ impl Hub {
             nodes,
             down,
             losses,
+            held,
             ..
         } = &mut *state;
+        if let Some(late) = held.get_mut(&from.node) {
+            late.push(Held {
+                from: from.clone(),
+                to: to.clone(),
+                link_seq,
+                body: body.clone(),
+            });
+            return true;
+        }
         let mut is_undelivered = matches!(to, To::Peer(_));
         for station in nodes.values() {
             let is_meant = match to {

@@ -51,7 +51,8 @@ pub(super) struct Device {
     pub(super) conversations: Vec<Own>,
     /// Its own entry first, then the others.
     pub(super) entries: Vec<SocketAddr>,
-    /// Messages a second.
+    /// Messages a second. One that only listens (0) says its probes and nothing else, so that it
+    /// stays with a node that others leave because it is silent.
     pub(super) rate: f64,
     pub(super) memory: Arc<Mutex<Memory>>,
     pub(super) board: Arc<Board>,
@@ -169,7 +170,7 @@ impl Device {
         let told = *self.orders.borrow_and_update();
         let done = std::mem::replace(&mut self.life.done, told);
         let now = Instant::now();
-        if told.talk && !done.talk {
+        if told.talk && !done.talk && self.rate > 0.0 {
             self.life.next_send = Some(now + self.gap(self.rate));
             self.life.next_read = Some(now + self.gap(1.0 / READ_EVERY_S));
         }

@@ -21,6 +21,8 @@ use crate::{
     world::{Call, User, World, each},
 };
 
+/// One of so many only listens.
+const LISTENER_ONE_IN: usize = 8;
 /// People in a group.
 const GROUP_SIZE: usize = 8;
 
@@ -84,7 +86,9 @@ impl Town {
     ) -> Vec<Device> {
         let busy = self.busy();
         let side = self.users.len() / 2;
-        let rate = plan.rate / busy.len().max(1) as f64;
+        let listens = |number: usize| number % LISTENER_ONE_IN == LISTENER_ONE_IN - 1;
+        let talkers = (0..busy.len()).filter(|number| !listens(*number)).count();
+        let rate = plan.rate / talkers.max(1) as f64;
         let device = |(number, place): (usize, &usize)| {
             let home = if *place < side { *place } else { *place + 1 } % entries.len();
             let (after, before) = (&entries[home..], &entries[..home]);
@@ -104,7 +108,7 @@ impl Town {
                 number,
                 conversations,
                 entries: [after, before].concat(),
-                rate,
+                rate: if listens(number) { 0.0 } else { rate },
                 memory: Arc::new(Mutex::new(memory)),
                 board: Arc::clone(board),
                 orders: orders.clone(),

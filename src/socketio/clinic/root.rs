@@ -175,6 +175,12 @@ impl Dialect for Root {
                     client.hall.marks.seed_row(row);
                     client.hall.faces.note_row(row);
                 }
+                // Whoever was let in before may have been sent something meanwhile.
+                if self.watch.is_opening() {
+                    for row in &rows {
+                        client.outbox.came(row.conversation_id, row.head_seq);
+                    }
+                }
                 self.watch.start(client, &rows);
                 self.missed.start(client, &rows);
             }
