@@ -1,14 +1,18 @@
 //! Something between a server and its ring that loses what it is told to lose.
 
+use bedside::adapters::scylla::CqlStore;
 use std::{
     collections::HashMap,
     io::{self, Read, Write},
     net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
+
+use crate::ring::Keyspace;
 
 /// Of a frame of protocol v4: version, flags, two of the stream, opcode, four of the length.
 const HEADER_BYTES: usize = 9;
@@ -21,6 +25,10 @@ pub(crate) struct Losses {
     pub(crate) answers: AtomicUsize,
     /// The batch itself is lost, and the connection with it.
     pub(crate) requests: AtomicUsize,
+    /// While it is set, answers stay where they are.
+    pub(crate) hold: AtomicBool,
+    /// Answers that stay.
+    pub(crate) held: AtomicUsize,
 }
 
 /// One for every node.
@@ -66,14 +74,20 @@ fn frame(from: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-fn between(client: &TcpStream, node: SocketAddr, losses: &Losses) -> io::Result<()> {
+fn between(client: &TcpStream, node: SocketAddr, losses: &Arc<Losses>) -> io::Result<()> {
     let server = TcpStream::connect(node)?;
     // The stream whose answer is to be lost.
     let lost: Arc<Mutex<Option<[u8; 2]>>> = Arc::default();
     let (mut answers, mut to_client) = (server.try_clone()?, client.try_clone()?);
-    let watched = lost.clone();
+    let (watched, losses_seen) = (lost.clone(), losses.clone());
     std::thread::spawn(move || {
         while let Ok(answer) = frame(&mut answers) {
+            if losses_seen.hold.load(Ordering::SeqCst) {
+                losses_seen.held.fetch_add(1, Ordering::SeqCst);
+                while losses_seen.hold.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
             let is_lost = *watched.lock().expect("no panic") == Some([answer[2], answer[3]]);
             if is_lost || to_client.write_all(&answer).is_err() {
                 break;
@@ -96,4 +110,18 @@ fn between(client: &TcpStream, node: SocketAddr, losses: &Losses) -> io::Result<
     }
     let _ = requests.shutdown(Shutdown::Both);
     to_server.shutdown(Shutdown::Both)
+}
+
+/// A server whose connections lose things.
+pub(crate) fn behind_proxies(keyspace: &Keyspace) -> (Proxies, Arc<CqlStore>) {
+    let proxies = Proxies::before(&keyspace.nodes);
+    let mut options = keyspace.options();
+    options.nodes = proxies
+        .translated
+        .values()
+        .map(ToString::to_string)
+        .collect();
+    options.translated = proxies.translated.clone();
+    let store = CqlStore::open(&options).expect("a store behind proxies");
+    (proxies, store)
 }

@@ -1,6 +1,5 @@
 //! Several servers that all believe to own a conversation.
 
-use bedside::adapters::scylla::CqlStore;
 use bedside_actors::ports::store::ChangeEffect;
 use bedside_actors::{
     ports::store::{Store as _, StoreError, StoreResult},
@@ -10,9 +9,9 @@ use bedside_actors::{
     },
 };
 use bedside_protocol::{ConversationId, Event, MessageId, event::Change};
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use crate::{proxy::Proxies, ring::Keyspace, wait};
+use crate::{proxy::behind_proxies, ring::Keyspace, wait};
 
 /// A server's view of a conversation, fresh from the store.
 async fn room(fixture: &Fixture, id: ConversationId) -> Room {
@@ -142,20 +141,6 @@ fn a_writer_that_was_paused_is_refused_until_it_looks() {
         assert_eq!(revisions.len(), 1);
         assert_eq!(revisions[0].replaced_at, a.at(5));
     });
-}
-
-/// A server whose connections lose things.
-fn behind_proxies(keyspace: &Keyspace) -> (Proxies, Arc<CqlStore>) {
-    let proxies = Proxies::before(&keyspace.nodes);
-    let mut options = keyspace.options();
-    options.nodes = proxies
-        .translated
-        .values()
-        .map(ToString::to_string)
-        .collect();
-    options.translated = proxies.translated.clone();
-    let store = CqlStore::open(&options).expect("a store behind proxies");
-    (proxies, store)
 }
 
 async fn try_text(fixture: &Fixture, room: &Room) -> (MessageId, StoreResult<()>) {
