@@ -14,3 +14,4 @@ mod messages;
 mod notifications;
 mod presence;
 mod replay;
+mod store;
