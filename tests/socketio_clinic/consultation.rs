@@ -90,7 +90,6 @@ async fn only_participants_enter() {
 
 #[actix_web::test]
 async fn the_whole_room_is_told_of_beginning_and_end_and_they_are_kept() {
-    use bedside_actors::ports::store::ConsultationStore as _;
     let (ward, consultation) = Ward::consulting().await;
     let id = consultation.consultation_id;
     let room = json!({"consultationId": id.number()});

@@ -17,4 +17,5 @@ mod messages;
 mod notifications;
 mod presence;
 mod replay;
+mod store;
 mod two_nodes;

@@ -71,7 +71,6 @@ async fn only_its_owner_acknowledges_a_notification() {
     let published = publish(&ward, &["p1"], NotificationType::LabResults, None).await;
     let id = published[0].notification_id;
     let acked = || async {
-        use bedside_actors::ports::store::NotificationStore as _;
         let rows = ward.store.notifications(user("p1"), None, 10).await;
         rows.expect("reads")[0].acked_at.is_some()
     };

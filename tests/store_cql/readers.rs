@@ -42,8 +42,14 @@ fn a_thousand_readers_of_one_page_share_its_read() {
         let after = store.stats();
         let reads = after.reads - before.reads;
         println!("1,000 readers of one page: {reads} queries");
-        assert!(reads <= 4, "{reads} queries");
-        assert!(after.coalesced_reads - before.coalesced_reads >= 990);
+        // How many reads begin while the readers come depends on the machine: a few, each of an
+        // event query and a body query, and all others share them.
+        let shared = after.coalesced_reads - before.coalesced_reads;
+        assert!(shared >= 990, "{shared} shared");
+        assert!(
+            reads <= 2 * (1_000 - shared),
+            "{reads} queries, {shared} shared"
+        );
     });
 }
 
