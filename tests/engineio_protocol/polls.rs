@@ -1,5 +1,8 @@
 //! Polls that do not go as they should, and requests that are spread over many connections.
 
+use std::time::Duration;
+use tokio::time::Instant;
+
 use crate::support::{
     engine::{Engine, Transport},
     http::{Connection, ask},
@@ -27,15 +30,23 @@ async fn two_polls_at_once_end_the_session() {
 
 #[tokio::test]
 async fn a_poll_that_is_given_up_ends_the_session() {
-    let session = Session::open(engine_io()).await;
-    // The server has seen this connection before the poll comes on it.
-    let mut connection = Connection::open(engine_io().address).await;
-    let answer = connection.ask("POST", &session.target(), b"4hello").await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(session.next().await, ["4hello"]);
-    connection.send("GET", &session.target(), b"").await;
-    drop(connection);
-    session.wait_for_its_end().await;
+    const TRIES: usize = 9;
+    let mut soon_enough = 0;
+    for _ in 0..TRIES {
+        let start = Instant::now();
+        let session = Session::open(engine_io()).await;
+        // The server has seen this connection before the poll comes on it.
+        let mut connection = Connection::open(engine_io().address).await;
+        let answer = connection.ask("POST", &session.target(), b"4hello").await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(session.next().await, ["4hello"]);
+        connection.send("GET", &session.target(), b"").await;
+        drop(connection);
+        session.wait_for_its_end().await;
+        soon_enough += usize::from(start.elapsed() < Duration::from_millis(290));
+    }
+    // And not because the first ping found nobody, though on a busy machine it may come first.
+    assert!(soon_enough > 0);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use crate::support::{
     engine::{Engine, Transport, assert_no_session, open_websocket, upgrade},
+    http::Response,
     polling::{Session, assert_refused},
     soon,
     under_test::engine_io,
@@ -29,38 +30,42 @@ async fn a_session_goes_on_as_a_websocket() {
     assert_eq!(socket.next_past_pings().await, bytes);
 }
 
-/// How often a ping may have come first on a busy machine.
-const TRIES: usize = 5;
+const TRIES: usize = 9;
+/// In so many of them a ping may have come first, on a machine that is busy with other things.
+const TRIES_WITH_PING_MAX: usize = 3;
 
 #[tokio::test]
 async fn a_poll_that_waits_is_released_for_the_upgrade() {
+    let mut pings = 0;
     for _ in 0..TRIES {
         let session = Session::open(engine_io()).await;
         let mut poll = session.send_poll().await;
         let mut socket = probed(&session).await;
-        let answer = poll.answer().await.expect("an answer");
-        if answer.packets() == ["2"] {
-            continue;
-        }
-        assert_eq!(answer.packets(), ["6"]);
-        return arrives(&mut socket).await;
+        pings += take_noop(poll.answer().await.expect("an answer"));
+        arrives(&mut socket).await;
     }
-    panic!("only pings release the poll");
+    assert!(pings <= TRIES_WITH_PING_MAX, "{pings} pings came first");
 }
 
 #[tokio::test]
 async fn a_poll_during_the_upgrade_does_not_wait() {
+    let mut pings = 0;
     for _ in 0..TRIES {
         let session = Session::open(engine_io()).await;
         let mut socket = probed(&session).await;
-        let answer = session.poll().await;
-        if answer.packets() == ["2"] {
-            continue;
-        }
-        assert_eq!(answer.packets(), ["6"]);
-        return arrives(&mut socket).await;
+        pings += take_noop(session.poll().await);
+        arrives(&mut socket).await;
     }
-    panic!("only pings release the poll");
+    assert!(pings <= TRIES_WITH_PING_MAX, "{pings} pings came first");
+}
+
+/// Takes a noop. Says how many pings came in its place.
+fn take_noop(answer: Response) -> usize {
+    match answer.packets()[..] {
+        ["2"] => 1,
+        ["6"] => 0,
+        ref other => panic!("{other:?}"),
+    }
 }
 
 /// The upgrade can be completed.
