@@ -1,7 +1,7 @@
 //! Who asks, and where the answer goes.
 
 use bedside_protocol::{
-    CommandError, Consultation, Reply, Roles, SessionId, UserId,
+    CommandError, Consultation, Reply, Roles, SessionId, Timestamp, UserId,
     node::{NodeResult, Subscription},
 };
 use std::{fmt, sync::Arc};
@@ -83,6 +83,8 @@ enum Target {
     },
     Channel(oneshot::Sender<Result<Reply, CommandError>>),
     Peer(Box<dyn FnOnce(NodeResult) + Send>),
+    /// The server itself tries a command once more that it took in at this time.
+    Again(Timestamp, Box<Target>),
 }
 
 impl Responder {
@@ -102,6 +104,16 @@ impl Responder {
     /// Answers the node that passed the command on.
     pub(crate) fn peer(answer: impl FnOnce(NodeResult) + Send + 'static) -> Self {
         Self(Some(Target::Peer(Box::new(answer))))
+    }
+
+    /// The command is tried once more by the server, which took it in at `since`. What the first
+    /// try stored is then no repetition of the client's.
+    pub(crate) fn again(mut self, since: Timestamp) -> Self {
+        Self(match self.0.take() {
+            // The node that asked knows better since when.
+            target @ (None | Some(Target::Peer(_) | Target::Again(..))) => target,
+            Some(target) => Some(Target::Again(since, Box::new(target))),
+        })
     }
 
     /// Lets the socket of another node into a room: its own node does it. Gives itself back
@@ -166,6 +178,14 @@ impl Target {
                 let _ = sender.send(result);
             }
             (Self::Peer(answer), result) => answer(cluster::result_of(result)),
+            (Self::Again(since, target), mut result) => {
+                if let Ok(Reply::MessageSent(sent)) = &mut result
+                    && sent.created_at >= since
+                {
+                    sent.duplicate = false;
+                }
+                target.answer(result);
+            }
         }
     }
 }

@@ -398,12 +398,18 @@ impl Cluster {
             return;
         };
         COUNTERS.asks_taken_back.add(waiting.len() as u64);
+        let now = shared.clock.now();
         for Waiting {
             conversation_id,
-            ask,
+            mut ask,
+            since,
             ..
         } in waiting
         {
+            let waited = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
+            ask.responder = ask
+                .responder
+                .again(now.plus_millis(waited.saturating_neg()));
             if is_undone || asks::may_repeat(&ask.act) {
                 // One that was left behind here may know nothing of what happened since.
                 shared.directory.refresh_live(conversation_id, u64::MAX);

@@ -143,6 +143,24 @@ fn a_retry_through_another_node_is_the_same_message() {
 }
 
 #[test]
+fn what_the_server_itself_tries_again_is_no_repetition_of_the_clients() {
+    run(async {
+        let bed = Bed::new(2).await;
+        // Six: the odds that all are placed on the first node are 1 to 64.
+        let mut pairs = pairs_across(&bed, 6).await;
+        // The second node does what it is asked to, and nobody hears that it did.
+        bed.hub.lose(|from, _, _| from.as_str() != "n2");
+        for (patient, _, id) in &mut pairs {
+            let sent = patient.ask(say_once(*id, "once", "m1")).await.unwrap();
+            assert_eq!(sent["duplicate"], false);
+            let again = patient.ask(say_once(*id, "once", "m1")).await.unwrap();
+            assert_eq!(again["seq"], sent["seq"]);
+            assert_eq!(again["duplicate"], true);
+        }
+    });
+}
+
+#[test]
 fn receipts_and_typing_cross_nodes() {
     run(async {
         let bed = Bed::new(3).await;

@@ -25,7 +25,7 @@ pub(super) struct Waiting {
     pub(super) conversation_id: ConversationId,
     pub(super) ask: Ask,
     peer: Arc<Peer>,
-    since: Instant,
+    pub(super) since: Instant,
 }
 
 #[derive(Default)]
