@@ -123,16 +123,6 @@ impl Healing {
     }
 
     fn done(&self, shared: &Shared, no: u64, found: Vec<Active>) {
-        let held = {
-            let mut state = self.state.lock();
-            // More may be needed by now; then what is held waits for that.
-            if state.needed == no {
-                state.need = None;
-                mem::take(&mut state.held)
-            } else {
-                HashMap::new()
-            }
-        };
         let mut reached: HashMap<ConversationId, u64> = HashMap::new();
         for active in found {
             let (id, head) = (active.conversation_id, active.head.seq);
@@ -141,7 +131,14 @@ impl Healing {
             announce(shared, id, pushed, head, &active.members);
             shared.directory.refresh_live(id, head);
         }
-        for (id, held) in held {
+        let mut state = self.state.lock();
+        // More may be needed by now; then what is held waits for that.
+        if state.needed != no {
+            return;
+        }
+        state.need = None;
+        // Locked to the end: whatever came in between would be shown first, and hide the hole.
+        for (id, held) in mem::take(&mut state.held) {
             let first = reached.get(&id).copied().unwrap_or(held.first);
             let users: Vec<_> = held.users.into_iter().collect();
             let pushed = first.min(held.first).saturating_sub(1);

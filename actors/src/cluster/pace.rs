@@ -31,7 +31,7 @@ const GONE_AFTER: Duration = Duration::from_secs(3);
 /// How long the bus keeps a node that does not renew its lease.
 const LEASE: Duration = Duration::from_secs(10);
 /// Beats between two renewals of the lease.
-const RENEW_EVERY: u32 = 3;
+const RENEW_EVERY: u64 = 3;
 /// Between two looks for overdue answers.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
 /// The clocks of two nodes that were just told of each other's people, and what an entry waits
@@ -43,6 +43,11 @@ const TRIES_MAX: u32 = 8;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// A beat that comes so late tells of a process that was held up.
 const HELD_UP_AFTER: Duration = Duration::from_secs(1);
+/// While a peer is missing and the bridge is there, the store is asked what that peer may have
+/// added for one beat in so many as there are thousands of people here, and one in ten at least:
+/// most likely it is dead, and the store has its clients' reconnections to serve.
+const MISSED_PEOPLE_PER_BEAT: usize = 1_000;
+const MISSED_EVERY_MAX: usize = 10;
 /// People that the store is asked about at a time.
 const PEOPLE_AT_A_TIME: usize = 200;
 
@@ -312,18 +317,25 @@ impl Cluster {
     }
 
     /// `from` is the beat before, and `before` the one before that.
-    fn poll(self: &Arc<Self>, before: Timestamp, from: Timestamp, now: Timestamp) {
+    fn poll(self: &Arc<Self>, count: u64, before: Timestamp, from: Timestamp, now: Timestamp) {
         let opened = {
             let mut opened = self.opened.lock();
             let [latest, earlier] = &mut *opened;
             std::mem::replace(earlier, std::mem::take(latest))
         };
-        let is_alone = {
+        let (is_alone, misses_anybody) = {
             let view = self.view.read();
-            !view.is_up || view.misses_anybody(now)
+            (!view.is_up, view.misses_anybody(now))
         };
-        if is_alone {
-            self.heal(Whom::All, from.plus_millis(-MARGIN_MS));
+        let people = self.here.lock().len();
+        let every = (1 + people / MISSED_PEOPLE_PER_BEAT).min(MISSED_EVERY_MAX) as u64;
+        if is_alone || (misses_anybody && count.is_multiple_of(every)) {
+            let beats_ms = if is_alone {
+                0
+            } else {
+                BEAT_EVERY.as_millis() as i64 * (every - 1) as i64
+            };
+            self.heal(Whom::All, from.plus_millis(-MARGIN_MS - beats_ms));
         } else if !opened.is_empty() {
             // What came while the others had not heard yet that somebody is here.
             self.heal(Whom::These(opened), before.plus_millis(-OPENED_MARGIN_MS));
@@ -357,7 +369,7 @@ async fn tell(cluster: Weak<Cluster>) {
 
 /// Gives signs of life, and looks for those of others.
 async fn beat(cluster: Weak<Cluster>, clock: Arc<dyn Clock>) {
-    let (mut count, mut before, mut polled) = (0_u32, clock.now(), clock.now());
+    let (mut count, mut before, mut polled) = (0_u64, clock.now(), clock.now());
     loop {
         let (every, slept) = (clock.wait(BEAT_EVERY), Instant::now());
         tokio::time::sleep(every).await;
@@ -382,7 +394,7 @@ async fn beat(cluster: Weak<Cluster>, clock: Arc<dyn Clock>) {
             }
         }
         own.look_around(&*clock);
-        own.poll(before, polled, now);
+        own.poll(count, before, polled, now);
         (before, polled) = (polled, now);
         if own.is_up() {
             own.give_sign();

@@ -17,9 +17,11 @@ use super::{
     Act, Ask, ConversationActor, QUIET_AFTER_FAILURE, Stage,
     asks::storage_error,
     queue::{Pass, Waiting},
+    state::MemberState,
 };
 use crate::{
     caller::Caller,
+    cluster::Spread,
     counters::COUNTERS,
     ports::store::{Appended, Attempt, LogRange, StoreError},
 };
@@ -180,12 +182,19 @@ impl ConversationActor {
         if self.fanout.pushed_seq().is_some() || !state.is_shared {
             return;
         }
+        let last_of = |member: &MemberState| member.record.last_seq.unwrap_or(head).min(head);
+        let mut spread = Spread::new(self.shared.cluster.as_deref());
         for member in &state.members {
-            let last = member.record.last_seq.unwrap_or(head).min(head);
+            let last = last_of(member);
             member
                 .slot
                 .each(|outbox| outbox.announce(self.id, last, last));
+            spread.add(&member.slot);
         }
+        // Whoever wrote last may have died before they told anybody.
+        spread.announce(self.id, head, |user_id| {
+            state.member(user_id).map_or(head, last_of)
+        });
     }
 
     /// Nobody else writes: what is in the log was stored here, and all else never reached it.
