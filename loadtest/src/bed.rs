@@ -125,8 +125,10 @@ impl Service {
         let works_here = fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(bed));
         let line = fs::read(process.join("cmdline")).ok()?;
         let is_named = String::from_utf8_lossy(&line).contains(bed);
-        // A process that ended and whose parent has not asked for it has no command line.
-        (!line.is_empty() && (works_here || is_named)).then_some(pid)
+        // A process that ended and whose parent has not asked for it has no program. (Nor has it a
+        // command line; but one that has just begun may not have one yet.)
+        let runs = fs::read_link(process.join("exe")).is_ok();
+        (runs && (works_here || is_named)).then_some(pid)
     }
 
     /// Sends a signal by its name.
@@ -235,6 +237,7 @@ mod tests {
         let mut child = Command::new("sleep")
             .arg("600")
             .current_dir(dir.path().join("n1"))
+            .kill_on_drop(true)
             .spawn()
             .expect("started");
         let pid = child.id().expect("it runs");
