@@ -28,7 +28,7 @@ use crate::{
     http::{self, Cors, HttpParts},
     metrics::Metrics,
     seeds::Shown,
-    server::{self, Server, ServerParts},
+    server::{self, Certificate, Server, ServerParts},
     telemetry,
     ws::admission::Admission,
 };
@@ -81,15 +81,16 @@ pub fn migrate(config: &Config) -> Result<String, Box<dyn Error>> {
 /// Tells the person who started it where to look.
 fn say_hello(config: &Config, server: &Server) {
     let address = server.address();
+    let scheme = config.server.scheme();
     let text = if config.is_demo() {
         format!(
             "Bedside is running as a demo for this machine only.\n\
-             Open http://{address}/ in two windows and sign in as two people.\n\
+             Open {scheme}://{address}/ in two windows and sign in as two people.\n\
              Data is in {}; set JWT_SECRET for real use (see .env.example).\n",
             config.store.data_dir.display()
         )
     } else {
-        format!("Bedside is listening on http://{address}/\n")
+        format!("Bedside is listening on {scheme}://{address}/\n")
     };
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -163,8 +164,16 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         let text = parts.metrics_text.clone();
         server::serve_metrics(bind, text)?;
     }
+    let certificate = match &config.server.tls {
+        Some(files) => Some(Certificate::open(&files.chain, &files.key)?),
+        None => None,
+    };
+    if let Some(certificate) = &certificate {
+        gauges::register_certificate(&metrics, certificate);
+    }
     let server = server::build(ServerParts {
         bind: config.server.address(),
+        certificate,
         workers: cores,
         proxies: config.server.proxies,
         allowed_origins: allowed_origins(config),

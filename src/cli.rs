@@ -1,5 +1,6 @@
 //! The command line: `bedside [serve]`, `bedside token`, `bedside migrate` and others.
 
+mod any_certificate;
 mod healthcheck;
 mod token;
 

@@ -53,7 +53,7 @@ pub struct Config {
 }
 
 /// Where the server listens.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// `BEDSIDE_HOST`; 0.0.0.0 by default, 127.0.0.1 in demo mode.
     pub host: IpAddr,
@@ -62,9 +62,26 @@ pub struct ServerConfig {
     /// `BEDSIDE_PROXIES`: reverse proxies in front, 0..=8, default 0. With the wrong number
     /// all clients look like one, or anybody can look like anybody.
     pub proxies: usize,
+    /// `BEDSIDE_TLS_CERT` and `BEDSIDE_TLS_KEY`: PEM files; none for connections without TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// What clients are shown, and what proves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, with those between it and its authority after it.
+    pub chain: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }
 
 impl ServerConfig {
+    /// What URLs of the server begin with.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Both, to bind.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
@@ -222,6 +239,7 @@ impl Config {
         let host = r.optional(v::BEDSIDE_HOST, parse::host);
         let port = r.required(v::PORT, parse::port);
         let proxies = r.required(v::BEDSIDE_PROXIES, parse::proxies);
+        let tls = read_tls(r);
         let data_dir = r.required(v::BEDSIDE_DATA_DIR, parse::directory);
         let scylla = read_scylla(r);
         let cluster = cluster::read(r);
@@ -281,6 +299,7 @@ impl Config {
                 host,
                 port,
                 proxies,
+                tls,
             },
             store: StoreConfig { data_dir, scylla },
             cluster,
@@ -313,6 +332,26 @@ impl Config {
     pub fn settings(&self) -> &[Setting] {
         &self.settings
     }
+}
+
+/// Both files or neither.
+fn read_tls(r: &mut Reader<'_>) -> Option<TlsFiles> {
+    let chain = r.optional(v::BEDSIDE_TLS_CERT, parse::file);
+    let key = r.optional(v::BEDSIDE_TLS_KEY, parse::file);
+    for (given, missing) in [
+        (v::BEDSIDE_TLS_CERT, v::BEDSIDE_TLS_KEY),
+        (v::BEDSIDE_TLS_KEY, v::BEDSIDE_TLS_CERT),
+    ] {
+        if r.is_set(given) && !r.is_set(missing) {
+            r.fault(
+                missing,
+                "nothing",
+                "a file, since the other half of the pair is set",
+            );
+        }
+    }
+    let (chain, key) = (chain?, key?);
+    Some(TlsFiles { chain, key })
 }
 
 /// The CQL store, when `SCYLLA_NODES` names one. Its settings are checked in any case.

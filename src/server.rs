@@ -2,15 +2,22 @@
 //! path, and the order in which everything stops.
 
 mod open_files;
+mod tls;
+mod wire;
+
+pub use self::{
+    tls::{Certificate, TlsFault},
+    wire::Wire,
+};
 
 use actix_codec::Framed;
-use actix_http::{HttpService, Request, h1, header::HeaderMap};
+use actix_http::{HttpService, Request, error::DispatchError, h1, header::HeaderMap};
 use actix_server::ServerHandle;
-use actix_service::{fn_service, map_config};
+use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
     App, HttpResponse,
     dev::AppConfig,
-    middleware::from_fn,
+    middleware::{Condition, DefaultHeaders, from_fn},
     web::{self, ServiceConfig},
 };
 use bedside_actors::node::Node;
@@ -28,6 +35,7 @@ use tokio::{
     sync::watch,
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     http, page,
@@ -61,6 +69,8 @@ pub type Routes = dyn Fn(&mut ServiceConfig) + Send + Sync;
 pub struct ServerParts {
     /// Where to listen; port 0 for any.
     pub bind: SocketAddr,
+    /// What clients are shown; none for connections without TLS.
+    pub certificate: Option<Arc<Certificate>>,
     /// Threads that serve connections, each with an arbiter of its own.
     pub workers: usize,
     /// Proxies in front, whose entries in `X-Forwarded-For` are believed. 0 for none.
@@ -77,7 +87,7 @@ pub struct ServerParts {
     /// [`http::configure`] does.
     pub routes: Arc<Routes>,
     /// Further protocols behind an upgrade.
-    pub edges: Vec<Arc<dyn Edge<TcpStream>>>,
+    pub edges: Vec<Arc<dyn Edge<Wire>>>,
     /// Counts.
     pub socket_metrics: Arc<dyn SocketMetrics>,
 }
@@ -120,10 +130,11 @@ pub fn build(parts: ServerParts) -> io::Result<Server> {
         redeem_ticket: parts.redeem_ticket,
         metrics: parts.socket_metrics,
     };
-    let mut edges: Vec<Arc<dyn Edge<TcpStream>>> = vec![Arc::new(native)];
+    let mut edges: Vec<Arc<dyn Edge<Wire>>> = vec![Arc::new(native)];
     edges.extend(parts.edges);
     let edges: Arc<[_]> = edges.into();
     let (routes, proxies) = (parts.routes, parts.proxies);
+    let acceptor = parts.certificate.as_ref().map(acceptor).transpose()?;
 
     let actix = actix_server::Server::build()
         .workers(parts.workers)
@@ -134,16 +145,17 @@ pub fn build(parts: ServerParts) -> io::Result<Server> {
         .listen("bedside", listener, move || {
             let routes = Arc::clone(&routes);
             let edges = Arc::clone(&edges);
+            let acceptor = acceptor.clone();
             let app = App::new()
                 .wrap(from_fn(http::edge))
+                .wrap(Condition::new(acceptor.is_some(), only_tls()))
                 .configure(move |config| routes(config))
                 .configure(page::configure)
                 .route(handshake::PATH, web::to(not_an_upgrade));
-            HttpService::build()
+            let http = HttpService::build()
                 .client_request_timeout(REQUEST_HEAD_TIMEOUT)
                 .client_disconnect_timeout(DISCONNECT_TIMEOUT)
                 .keep_alive(KEEP_ALIVE)
-                .tcp_nodelay(true)
                 // A client that hangs up is not answered: long polling has to know that at once.
                 .h1_allow_half_closed(false)
                 .upgrade(fn_service(move |(request, framed)| {
@@ -153,10 +165,13 @@ pub fn build(parts: ServerParts) -> io::Result<Server> {
                         Ok::<_, actix_http::Error>(())
                     }
                 }))
-                .finish(map_config(app, |()| AppConfig::default()))
-                .tcp()
+                .h1(map_config(app, |()| AppConfig::default()));
+            fn_service(move |stream| accept(stream, acceptor.clone())).and_then(http)
         })?
         .run();
+    if let Some(certificate) = parts.certificate {
+        actix_rt::spawn(certificate.keep_fresh());
+    }
 
     Ok(Server {
         address,
@@ -166,6 +181,33 @@ pub fn build(parts: ServerParts) -> io::Result<Server> {
         stop: watch::Sender::new(false),
         farewell: Box::pin(async {}),
     })
+}
+
+/// Browsers that came by TLS once come by nothing else for a year.
+fn only_tls() -> DefaultHeaders {
+    DefaultHeaders::new().add(("Strict-Transport-Security", "max-age=31536000"))
+}
+
+fn acceptor(certificate: &Arc<Certificate>) -> io::Result<TlsAcceptor> {
+    let config = certificate.server_config().map_err(io::Error::other)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// A connection that HTTP can be spoken on.
+async fn accept(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+) -> Result<(Wire, Option<SocketAddr>), DispatchError> {
+    let peer = stream.peer_addr().ok();
+    // What is written here is written whole: waiting for more only costs time.
+    let _ = stream.set_nodelay(true);
+    let Some(acceptor) = acceptor else {
+        return Ok((Wire::Plain(stream), peer));
+    };
+    let Ok(accepted) = timeout(tls::HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await else {
+        return Err(DispatchError::SlowRequestTimeout);
+    };
+    Ok((Wire::Tls(Box::new(accepted?)), peer))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -190,9 +232,9 @@ async fn not_an_upgrade() -> HttpResponse {
 }
 
 async fn upgrade(
-    edges: &[Arc<dyn Edge<TcpStream>>],
+    edges: &[Arc<dyn Edge<Wire>>],
     request: Request,
-    framed: Framed<TcpStream, h1::Codec>,
+    framed: Framed<Wire, h1::Codec>,
     proxies: usize,
 ) {
     let parts = framed.into_parts();

@@ -272,7 +272,7 @@ fn a_healthcheck_asks_where_it_is_told() {
             .expect("no panic")
             .starts_with("GET /api/health ")
     );
-    let output = bedside(&["healthcheck", "--url", "https://localhost/health"], &[]);
+    let output = bedside(&["healthcheck", "--url", "ftp://localhost/health"], &[]);
     assert_eq!(output.status.code(), Some(1));
 }
 

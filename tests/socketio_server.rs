@@ -115,6 +115,7 @@ fn start() -> Running {
     let routes = edge.clone();
     let server = server::build(ServerParts {
         bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+        certificate: None,
         workers: 2,
         proxies: 0,
         allowed_origins: vec![PAGE.to_owned()],

@@ -60,6 +60,7 @@ fn start(connections_max: usize) -> Running {
     let admission = Admission::new(connections_max);
     let server = server::build(ServerParts {
         bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+        certificate: None,
         workers: 2,
         proxies: 0,
         allowed_origins: vec!["https://app.example.org".to_owned()],

@@ -3,7 +3,7 @@
 
 use bedside::{
     http::{self, Cors, HttpParts, NoHttpMetrics, NoScopes},
-    server::{self, Server, ServerParts},
+    server::{self, Server, ServerParts, Wire},
     socketio::{
         self,
         engine::{Config, EngineEdge, Parts, metrics::NoSessionMetrics},
@@ -26,7 +26,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::net::TcpStream;
 
 use super::{engine_echo::EchoSpeaks, served::Echo, ws_echo::EchoEdge};
 
@@ -122,7 +121,7 @@ pub(crate) fn build_with(
         Arc::new(Nobody),
     );
     let parts = http_parts(&node);
-    let mut edges: Vec<Arc<dyn Edge<TcpStream>>> = Vec::new();
+    let mut edges: Vec<Arc<dyn Edge<Wire>>> = Vec::new();
     if let Some(engine) = &engine {
         edges.push(Arc::new(engine.clone()));
     }
@@ -131,6 +130,7 @@ pub(crate) fn build_with(
     }
     server::build(ServerParts {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        certificate: None,
         workers: WORKERS,
         proxies: 0,
         allowed_origins: Vec::new(),

@@ -12,7 +12,24 @@ use crate::adapters::{
 use crate::{
     adapters::sqlite::{COMMIT_BUCKETS, SqliteStore},
     metrics::Metrics,
+    server::Certificate,
 };
+
+/// Shows whether the TLS certificate is the one in its files.
+pub(super) fn register_certificate(metrics: &Metrics, certificate: &Arc<Certificate>) {
+    let own = certificate.clone();
+    metrics.register_counter_fn(
+        "bedside_tls_reloads_total",
+        "Times that another TLS certificate took the place of the one before.",
+        move || own.reloads(),
+    );
+    let own = certificate.clone();
+    metrics.register_gauge_fn(
+        "bedside_tls_reload_failing",
+        "Whether the files of the TLS certificate cannot be used; the one before goes on.",
+        move || f64::from(u8::from(own.is_failing())),
+    );
+}
 
 /// Shows every counter of the actors.
 pub(super) fn register(metrics: &Metrics) {

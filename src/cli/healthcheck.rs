@@ -1,17 +1,21 @@
-//! `bedside healthcheck`: what a container's supervisor runs. A request by hand over plain TCP,
-//! because one GET is no reason for an HTTP client in the binary.
+//! `bedside healthcheck`: what a container's supervisor runs. A request by hand, because one GET
+//! is no reason for an HTTP client in the binary. Over TLS any certificate will do.
 
+use rustls::pki_types::ServerName;
 use std::{
     fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     time::timeout,
 };
+use tokio_rustls::TlsConnector;
 
+use super::any_certificate;
 use crate::config::Config;
 
 /// For everything together: name look-up, connection, request and answer.
@@ -37,7 +41,9 @@ pub(super) enum Unwell {
 impl fmt::Display for Unwell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadUrl => f.write_str("--url takes http://host[:port][/path] only"),
+            Self::BadUrl => {
+                f.write_str("--url takes http://host[:port][/path] or the same with https")
+            }
             Self::Io(error) => write!(f, "the server cannot be asked: {error}"),
             Self::Slow => f.write_str("the server did not answer within 3 s"),
             Self::NotHttp => f.write_str("what answers there is no HTTP server"),
@@ -55,7 +61,10 @@ impl From<io::Error> for Unwell {
 pub(super) fn check(args: &Args, config: &Config) -> Result<(), Unwell> {
     let url = match &args.url {
         Some(url) => url.clone(),
-        None => format!("http://{}/health", reachable(config.server.address())),
+        None => {
+            let scheme = config.server.scheme();
+            format!("{scheme}://{}/health", reachable(config.server.address()))
+        }
     };
     let target = Target::parse(&url).ok_or(Unwell::BadUrl)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -82,6 +91,7 @@ const fn reachable(bound: SocketAddr) -> SocketAddr {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
+    is_tls: bool,
     /// As `Host` has it.
     authority: String,
     /// With a port, to connect.
@@ -91,7 +101,12 @@ struct Target {
 
 impl Target {
     fn parse(url: &str) -> Option<Self> {
-        let rest = url.strip_prefix("http://")?;
+        let (scheme, rest) = url.split_once("://")?;
+        let (is_tls, port) = match scheme {
+            "http" => (false, 80),
+            "https" => (true, 443),
+            _ => return None,
+        };
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, "/health"),
@@ -104,20 +119,34 @@ impl Target {
         let after_ip6 = authority.rfind(']').map_or(0, |at| at + 1);
         let has_port = authority[after_ip6..].contains(':');
         Some(Self {
+            is_tls,
             authority: authority.to_owned(),
             address: if has_port {
                 authority.to_owned()
             } else {
-                format!("{authority}:80")
+                format!("{authority}:{port}")
             },
             path: path.to_owned(),
         })
     }
 }
 
-/// The three digits of the answer's status.
 async fn ask(target: &Target) -> Result<String, Unwell> {
-    let mut stream = TcpStream::connect(&target.address).await?;
+    let stream = TcpStream::connect(&target.address).await?;
+    if !target.is_tls {
+        return ask_on(stream, target).await;
+    }
+    let name = ServerName::from(stream.peer_addr()?.ip());
+    let config = any_certificate::client().map_err(io::Error::other)?;
+    let connector = TlsConnector::from(Arc::new(config));
+    ask_on(connector.connect(name, stream).await?, target).await
+}
+
+/// The three digits of the answer's status.
+async fn ask_on(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    target: &Target,
+) -> Result<String, Unwell> {
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bedside-healthcheck\r\nConnection: close\r\n\r\n",
         target.path, target.authority
@@ -142,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_http_urls_are_asked() {
+    fn only_urls_of_http_are_asked() {
         let parsed = |url| Target::parse(url).map(|t| (t.address, t.path));
         let target = |address: &str, path: &str| Some((address.to_owned(), path.to_owned()));
         for (url, want) in [
@@ -157,7 +186,11 @@ mod tests {
             ),
             ("http://[::1]:3000/", target("[::1]:3000", "/")),
             ("http://[::1]", target("[::1]:80", "/health")),
-            ("https://localhost/health", None),
+            (
+                "https://localhost/health",
+                target("localhost:443", "/health"),
+            ),
+            ("ftp://localhost/health", None),
             ("localhost:3000", None),
             ("http:///health", None),
             ("http://me@localhost/", None),

@@ -51,6 +51,11 @@ variables! {
         /// Reverse proxies in front of the server, 0..=8: so many entries at the end of
         /// `X-Forwarded-For` are believed.
         BEDSIDE_PROXIES = "0";
+        /// PEM file with the server's certificate and those between it and its authority. With it
+        /// and its key the server speaks TLS.
+        BEDSIDE_TLS_CERT;
+        /// PEM file with the certificate's key.
+        BEDSIDE_TLS_KEY;
     }
     "store" {
         /// Directory of the store, made with mode 0700.
