@@ -19,6 +19,7 @@ mod pace;
 mod placement;
 mod rooms;
 mod spread;
+mod told;
 mod whereabouts;
 
 pub(crate) use self::{
@@ -53,6 +54,7 @@ use self::{
     links::Links,
     outbound::Outbound,
     rooms::Elsewhere,
+    told::Told,
     whereabouts::Whereabouts,
 };
 use crate::{
@@ -144,6 +146,7 @@ pub struct Cluster {
     opened: Mutex<[HashSet<UserId>; 2]>,
     pub(crate) elsewhere: Elsewhere,
     healing: Healing,
+    pub(crate) told: Told,
 }
 
 impl fmt::Debug for Cluster {
@@ -175,6 +178,7 @@ impl Cluster {
             opened: Mutex::default(),
             elsewhere: Elsewhere::default(),
             healing: Healing::default(),
+            told: Told::default(),
         })
     }
 
@@ -406,10 +410,7 @@ impl Cluster {
             ..
         } in waiting
         {
-            let waited = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
-            ask.responder = ask
-                .responder
-                .again(now.plus_millis(waited.saturating_neg()));
+            ask.responder = ask.responder.again(before(now, since.elapsed()));
             if is_undone || asks::may_repeat(&ask.act) {
                 // One that was left behind here may know nothing of what happened since.
                 shared.directory.refresh_live(conversation_id, u64::MAX);
@@ -430,4 +431,9 @@ impl Cluster {
         self.outbound.flush(&*self.bus);
         self.bus.leave().await;
     }
+}
+
+fn before(now: Timestamp, elapsed: Duration) -> Timestamp {
+    let elapsed_ms = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+    now.plus_millis(elapsed_ms.saturating_neg())
 }

@@ -119,6 +119,8 @@ counters! {
     asks_passed_on: Counter,
     /// Those of them that were done here after all, because it did not answer.
     asks_taken_back: Counter,
+    /// Commands that another node was asked about once more.
+    asks_repeated: Counter,
     /// From the command's arrival at the conversation to its durable commit.
     send_to_stored: Histogram,
     /// From the commit to the last member's outbox.

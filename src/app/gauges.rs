@@ -53,6 +53,7 @@ pub(super) fn register(metrics: &Metrics) {
         "bedside_appends_fenced_total", "Appends that met another node's entry at their place, and were decided again.", appends_fenced;
         "bedside_bridge_gaps_total", "Times that something from another node was missing, and was read from the store.", bridge_gaps;
         "bedside_asks_passed_on_total", "Commands passed on to the node that their conversation is placed on.", asks_passed_on;
+        "bedside_asks_repeated_total", "Passed-on commands that another node was asked about once more, because it lives and has not answered within 1.5 s.", asks_repeated;
         "bedside_asks_taken_back_total", "Passed-on commands that were not answered in time and done here, or refused.", asks_taken_back;
         "bedside_holes_filled_total", "Holes in what a socket was shown, filled from the store.", holes_filled;
         "bedside_append_failures_total", "Appends that the store refused or could not do.", append_failures;

@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
+    caller::Origin,
     conversation::{Act, Ask},
     ports::bus::Peer,
 };
@@ -21,11 +22,38 @@ const WAITING_MAX: usize = 65_536;
 /// do no harm: the store refuses whoever is late.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
 
+/// The same while the other node gives signs of life: it waits for the store, and so would this
+/// one, in its way. It is asked again meanwhile, in case that the bridge lost the question.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
 pub(super) struct Waiting {
     pub(super) conversation_id: ConversationId,
     pub(super) ask: Ask,
     peer: Arc<Peer>,
     pub(super) since: Instant,
+    /// How often it was asked.
+    asked: u32,
+}
+
+impl Waiting {
+    fn message(&self, request: u64) -> NodeAsk {
+        let caller = &self.ask.caller;
+        NodeAsk {
+            request,
+            conversation_id: self.conversation_id,
+            user_id: caller.user_id.clone(),
+            name: caller.name.to_string(),
+            roles: caller.roles,
+            session_id: caller.origin.as_ref().map(Origin::session_id),
+            act: act_of(&self.ask.act),
+        }
+    }
+
+    /// Whether the other node was asked more than once: what its answer calls a repetition may be
+    /// that of the server.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.asked > 1
+    }
 }
 
 #[derive(Default)]
@@ -62,21 +90,14 @@ impl Asks {
         }
         table.last += 1;
         let request = table.last;
-        let message = NodeAsk {
-            request,
-            conversation_id,
-            user_id: ask.caller.user_id.clone(),
-            name: ask.caller.name.to_string(),
-            roles: ask.caller.roles,
-            session_id: ask.caller.origin.as_ref().map(|origin| origin.session_id()),
-            act: act_of(&ask.act),
-        };
         let waiting = Waiting {
             conversation_id,
             ask,
             peer: peer.clone(),
             since: Instant::now(),
+            asked: 1,
         };
+        let message = waiting.message(request);
         table.waiting.insert(request, waiting);
         Ok(message)
     }
@@ -86,9 +107,31 @@ impl Asks {
         self.table.lock().waiting.remove(&request)
     }
 
-    /// Those that have waited for too long, in order.
-    pub(super) fn overdue(&self, within: Duration) -> Vec<Waiting> {
-        self.extract(|waiting| waiting.since.elapsed() >= within)
+    /// Those that have waited for too long, in order; a peer that `is_there` has longer.
+    pub(super) fn overdue(
+        &self,
+        within: Duration,
+        patience: Duration,
+        is_there: impl Fn(&Peer) -> bool,
+    ) -> Vec<Waiting> {
+        self.extract(|waiting| {
+            let waited = waiting.since.elapsed();
+            waited >= patience || (waited >= within && !is_there(&waiting.peer))
+        })
+    }
+
+    /// Those to be asked once more, after `within`, twice that, four times that and so on.
+    pub(super) fn to_repeat(&self, within: Duration) -> Vec<(Arc<Peer>, NodeAsk)> {
+        let mut table = self.table.lock();
+        let late = table.waiting.iter_mut().filter(|(_, waiting)| {
+            let due = within * (1 << waiting.asked.min(8)) / 2;
+            waiting.since.elapsed() >= due && may_repeat(&waiting.ask.act)
+        });
+        let late = late.map(|(request, waiting)| {
+            waiting.asked += 1;
+            (waiting.peer.clone(), waiting.message(*request))
+        });
+        late.collect()
     }
 
     /// Those that wait for a node that is gone, in order.

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::{
     Cluster, Said,
     asks::{Waiting, act_from, answer_from},
+    before,
     links::Heard,
 };
 use crate::{
@@ -282,6 +283,7 @@ impl Cluster {
 
     /// Answers the client, and does what only the node of its socket can do.
     fn answered(&self, shared: &Arc<Shared>, waiting: Waiting, result: NodeResult) {
+        let (is_repeated, waited) = (waiting.is_repeated(), waiting.since.elapsed());
         let Waiting {
             conversation_id: id,
             ask,
@@ -290,9 +292,12 @@ impl Cluster {
         let Ask {
             caller,
             act,
-            responder,
+            mut responder,
             ..
         } = ask;
+        if is_repeated {
+            responder = responder.again(before(shared.clock.now(), waited));
+        }
         let outbox = caller.outbox().cloned();
         match (act, result, outbox) {
             (_, NodeResult::MayEnter(consultation), Some(outbox)) => shared.rooms.join(
@@ -344,17 +349,19 @@ impl Cluster {
             let may_hear = |reader: &UserId| to.contains(reader);
             shared.subscriptions.event(id, &event, may_hear);
         }
-        for user_id in to {
-            let Some(slot) = shared.sessions.find(&user_id) else {
-                continue;
-            };
-            let hears = |outbox: &Outbox| outbox.is_of(audience, id);
-            let reached = slot.event(&event, origin, hears);
-            COUNTERS.events_delivered.add(reached);
-            drop(slot);
-            // The last socket may have closed meanwhile.
-            shared.sessions.forget_if_unused(&user_id);
-        }
+        self.told.push(&event, |event| {
+            for user_id in to {
+                let Some(slot) = shared.sessions.find(&user_id) else {
+                    continue;
+                };
+                let hears = |outbox: &Outbox| outbox.is_of(audience, id);
+                let reached = slot.event(event, origin, hears);
+                COUNTERS.events_delivered.add(reached);
+                drop(slot);
+                // The last socket may have closed meanwhile.
+                shared.sessions.forget_if_unused(&user_id);
+            }
+        });
     }
 
     fn is_here(&self, shared: &Arc<Shared>, peer: &Arc<Peer>, here: Here) {

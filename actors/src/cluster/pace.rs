@@ -17,6 +17,7 @@ use super::{
     healing::{MARGIN_MS, Whom},
 };
 use crate::{
+    counters::COUNTERS,
     node::Shared,
     ports::{
         bus::{Inbox, Peer},
@@ -419,10 +420,23 @@ async fn sweep(cluster: Weak<Cluster>, clock: Arc<dyn Clock>) {
         let Some(own) = cluster.upgrade() else {
             return;
         };
-        let overdue = own.asks.overdue(clock.wait(asks::ANSWER_WITHIN));
+        let within = clock.wait(asks::ANSWER_WITHIN);
+        let live = Instant::now().checked_sub(within).map(|since| {
+            let links = own.links.lock();
+            links.live(since)
+        });
+        let is_there = |peer: &Peer| live.iter().flatten().any(|l| **l == *peer);
+        let patience = clock.wait(asks::PATIENCE);
+        let overdue = own.asks.overdue(within, patience, is_there);
         if !overdue.is_empty() {
             tracing::warn!(count = overdue.len(), "another node did not answer in time");
             own.take_back(overdue, false);
+        }
+        for (peer, ask) in own.asks.to_repeat(within) {
+            let request = ask.request;
+            COUNTERS.asks_repeated.add(1);
+            let message = NodeMessage::Ask(Box::new(ask));
+            own.outbound.push(&peer, &message, Some(request));
         }
     }
 }

@@ -7,7 +7,7 @@ use bedside_protocol::{
 };
 use std::{collections::HashMap, sync::Arc};
 
-use super::{ConversationActor, Stage};
+use super::{ConversationActor, Stage, state::MemberState};
 use crate::{
     caller::{Caller, Responder},
     cluster::{Cluster, Spread},
@@ -335,14 +335,23 @@ impl ConversationActor {
             }),
         ));
         let to_all = state.members.len() <= RECEIPTS_TO_ALL_MEMBERS_MAX;
-        let mut spread = Spread::new(self.shared.cluster.as_deref());
-        for member in state.present() {
+        let hears = |member: &&MemberState| {
             let is_own = member.record.user_id == *user_id;
             let is_admin = member.record.member_role == MemberRole::Admin;
-            if is_own || is_admin || (to_all && !state.is_hidden_from(member)) {
-                member.slot.event(&event, None, |_| true);
-                spread.add(&member.slot);
+            is_own || is_admin || (to_all && !state.is_hidden_from(member))
+        };
+        let push = |event: &Arc<SharedEvent>| {
+            for member in state.present().filter(hears) {
+                member.slot.event(event, None, |_| true);
             }
+        };
+        let Some(cluster) = &self.shared.cluster else {
+            return push(&event);
+        };
+        cluster.told.push(&event, push);
+        let mut spread = Spread::new(Some(cluster));
+        for member in state.present().filter(hears) {
+            spread.add(&member.slot);
         }
         spread.send(&event, Audience::All, None);
     }
