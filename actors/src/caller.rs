@@ -7,7 +7,10 @@ use bedside_protocol::{
 use std::{fmt, sync::Arc};
 use tokio::sync::oneshot;
 
-use crate::{cluster, outbox::Outbox};
+use crate::{
+    cluster::{self, Cluster},
+    outbox::Outbox,
+};
 
 /// Who asks. Made from a verified token, never from what a client says.
 #[derive(Clone)]
@@ -84,7 +87,7 @@ enum Target {
     Channel(oneshot::Sender<Result<Reply, CommandError>>),
     Peer(Box<dyn FnOnce(NodeResult) + Send>),
     /// The server itself tries a command once more that it took in at this time.
-    Again(Timestamp, Box<Target>),
+    Again(Timestamp, Arc<Cluster>, Box<Target>),
 }
 
 impl Responder {
@@ -107,12 +110,12 @@ impl Responder {
     }
 
     /// The command is tried once more by the server, which took it in at `since`. What the first
-    /// try stored is then no repetition of the client's.
-    pub(crate) fn again(mut self, since: Timestamp) -> Self {
+    /// try stored is then no repetition of the client's, unless it was told of it before.
+    pub(crate) fn again(mut self, cluster: &Arc<Cluster>, since: Timestamp) -> Self {
         Self(match self.0.take() {
             // The node that asked knows better since when.
             target @ (None | Some(Target::Peer(_) | Target::Again(..))) => target,
-            Some(target) => Some(Target::Again(since, Box::new(target))),
+            Some(target) => Some(Target::Again(since, cluster.clone(), Box::new(target))),
         })
     }
 
@@ -178,11 +181,11 @@ impl Target {
                 let _ = sender.send(result);
             }
             (Self::Peer(answer), result) => answer(cluster::result_of(result)),
-            (Self::Again(since, target), mut result) => {
+            (Self::Again(since, cluster, target), mut result) => {
                 if let Ok(Reply::MessageSent(sent)) = &mut result
                     && sent.created_at >= since
                 {
-                    sent.duplicate = false;
+                    sent.duplicate = !cluster.firsts.claim(sent.message_id);
                 }
                 target.answer(result);
             }

@@ -11,6 +11,7 @@
 //! the store once a second what the others have added.
 
 mod asks;
+mod firsts;
 mod healing;
 mod inbox;
 mod links;
@@ -50,6 +51,7 @@ use tokio::sync::{Notify, oneshot};
 
 use self::{
     asks::{Asks, Waiting},
+    firsts::Firsts,
     healing::{Healing, MARGIN_MS, Whom},
     links::Links,
     outbound::Outbound,
@@ -147,6 +149,7 @@ pub struct Cluster {
     pub(crate) elsewhere: Elsewhere,
     healing: Healing,
     pub(crate) told: Told,
+    pub(crate) firsts: Firsts,
 }
 
 impl fmt::Debug for Cluster {
@@ -179,6 +182,7 @@ impl Cluster {
             elsewhere: Elsewhere::default(),
             healing: Healing::default(),
             told: Told::default(),
+            firsts: Firsts::default(),
         })
     }
 
@@ -397,7 +401,7 @@ impl Cluster {
 
     /// Looks after commands here that another node did not answer. `is_undone` says that it
     /// certainly did nothing about them.
-    fn take_back(&self, waiting: Vec<Waiting>, is_undone: bool) {
+    fn take_back(self: &Arc<Self>, waiting: Vec<Waiting>, is_undone: bool) {
         let Some(shared) = self.shared() else {
             return;
         };
@@ -410,7 +414,7 @@ impl Cluster {
             ..
         } in waiting
         {
-            ask.responder = ask.responder.again(before(now, since.elapsed()));
+            ask.responder = ask.responder.again(self, before(now, since.elapsed()));
             if is_undone || asks::may_repeat(&ask.act) {
                 // One that was left behind here may know nothing of what happened since.
                 shared.directory.refresh_live(conversation_id, u64::MAX);
@@ -433,7 +437,10 @@ impl Cluster {
     }
 }
 
+/// When something began that took so long until now, by the clock of whichever node: those differ
+/// by a few milliseconds.
 fn before(now: Timestamp, elapsed: Duration) -> Timestamp {
+    const CLOCKS_DIFFER_MS: i64 = 50;
     let elapsed_ms = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
-    now.plus_millis(elapsed_ms.saturating_neg())
+    now.plus_millis(elapsed_ms.saturating_add(CLOCKS_DIFFER_MS).saturating_neg())
 }

@@ -16,6 +16,7 @@ pub mod node;
 pub mod outbox;
 pub mod ports;
 mod presence;
+mod rates;
 mod resume;
 pub mod rights;
 pub mod session;

@@ -32,6 +32,7 @@ use crate::{
         store::{BodyHash, NotificationMark, Store},
     },
     presence::PresenceTable,
+    rates::{self, Rates},
     resume,
     session::{SessionActor, SessionHandle},
     sessions::{Sessions, Subscriptions},
@@ -74,7 +75,24 @@ pub(crate) struct Shared {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) presence: PresenceTable,
     pub(crate) rooms: Rooms,
+    pub(crate) rates: Rates,
     pub(crate) cluster: Option<Arc<Cluster>>,
+}
+
+impl Shared {
+    /// Takes one command or request from what a user may do.
+    ///
+    /// # Errors
+    /// `rate_limited`, with how long to wait.
+    pub(crate) fn allow(&self, user_id: &UserId) -> Result<(), CommandError> {
+        let elsewhere = |cluster: &Arc<Cluster>| {
+            let slot = self.sessions.find(user_id);
+            let key = slot.map_or_else(|| cluster.user_key(user_id), |slot| slot.key(cluster));
+            cluster.whereabouts.count(key)
+        };
+        let nodes = 1 + self.cluster.as_ref().map_or(0, elsewhere);
+        self.rates.take(user_id, nodes).map_err(rates::refusal)
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -125,6 +143,7 @@ impl Node {
             subscriptions: Subscriptions::default(),
             presence: PresenceTable::default(),
             rooms: Rooms::default(),
+            rates: Rates::default(),
             cluster,
         });
         shared.directory.connect(&shared);
@@ -150,6 +169,15 @@ impl Node {
         outbox: Arc<Outbox>,
     ) -> SessionHandle {
         SessionActor::open(self.clone(), identity, outbox)
+    }
+
+    /// Takes one request from what a user may do in a second, on all nodes and sockets together.
+    /// Commands of sockets are counted by themselves.
+    ///
+    /// # Errors
+    /// `rate_limited`, with how long to wait.
+    pub fn allow(&self, user_id: &UserId) -> Result<(), CommandError> {
+        self.shared.allow(user_id)
     }
 
     /// Does one command for a caller without a socket, within 10 s. Every command but

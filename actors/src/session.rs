@@ -3,7 +3,6 @@
 //! The socket itself lives outside, in its transport's driver, and holds a [`SessionHandle`];
 //! answers and events go through the [`Outbox`]. So a panic here costs one command.
 
-mod allowance;
 mod whereto;
 
 use actix::{
@@ -29,10 +28,10 @@ use crate::{
     node::{Node, Shared},
     outbox::{Outbox, SharedEvent},
     ports::{identity::SessionIdentity, store::NotificationMark},
+    rates::{self, Allowance, Rate},
     resume,
     supervision::{self, Recover},
 };
-use allowance::Allowance;
 use whereto::Known;
 
 /// Reads (history, resume, lists) of one session that may wait for their turn.
@@ -154,7 +153,7 @@ impl SessionActor {
                 is_welcomed: false,
                 is_expiring_told: false,
                 token_timer: None,
-                allowance: Allowance::new(),
+                allowance: Allowance::full(Rate::of_connection()),
                 reads: Rc::new(Semaphore::new(1)),
                 reads_waiting: 0,
                 filling: HashSet::new(),
@@ -425,12 +424,11 @@ impl Handler<Inbound> for SessionActor {
     fn handle(&mut self, Inbound(frame): Inbound, ctx: &mut Self::Context) {
         let CommandFrame { id, command } = frame;
         let responder = Responder::socket(self.outbox.clone(), id);
-        if let Err(retry_after_ms) = self.allowance.take() {
-            COUNTERS.rate_limited.add(1);
-            return responder.err(CommandError {
-                retry_after_ms,
-                ..CommandError::new(ErrorCode::RateLimited, "too many commands")
-            });
+        let allowed = self.allowance.take(Rate::of_connection());
+        let allowed = allowed.map_err(rates::refusal);
+        let allowed = allowed.and_then(|()| self.shared.allow(&self.caller.user_id));
+        if let Err(error) = allowed {
+            return responder.err(error);
         }
         if self
             .expires_at

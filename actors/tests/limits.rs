@@ -14,7 +14,7 @@ use bedside_actors::{
 };
 use bedside_protocol::{
     CloseCode, Command, CommandError, ConversationId, ConversationKind, ErrorCode, Event, Role,
-    Timestamp,
+    Timestamp, UserId,
     command::{ConversationUpdate, SyncResume},
     limits,
 };
@@ -211,6 +211,35 @@ fn too_many_commands_are_told_when_to_come_back() {
         assert_eq!(error.code, ErrorCode::RateLimited);
         assert!((1..=5).contains(&error.retry_after_ms), "{error:?}");
         tokio::time::sleep(std::time::Duration::from_millis(error.retry_after_ms + 1)).await;
+        nurse.ask(unsubscribe(ConversationId::new())).await.unwrap();
+    });
+}
+
+#[test]
+fn what_a_user_may_do_is_shared_by_sockets_and_requests() {
+    run(async {
+        let node = honest();
+        let mut nurse = Client::open(&node, "n", Role::Nurse).await;
+        let mut other = Client::open(&node, "m", Role::Nurse).await;
+        let user = UserId::new("n").unwrap();
+        let allowed =
+            (0..4 * limits::USER_COMMANDS_BURST).take_while(|_| node.allow(&user).is_ok());
+        let allowed = allowed.count();
+        assert!(
+            allowed >= limits::USER_COMMANDS_BURST as usize - 10,
+            "{allowed}"
+        );
+        // Nothing is left for their socket either, as long as requests take what comes in.
+        let refused = loop {
+            while node.allow(&user).is_ok() {}
+            if let Err(error) = nurse.ask(unsubscribe(ConversationId::new())).await {
+                break error;
+            }
+        };
+        assert_eq!(refused.code, ErrorCode::RateLimited);
+        assert!((1..=1_000).contains(&refused.retry_after_ms), "{refused:?}");
+        other.ask(unsubscribe(ConversationId::new())).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(refused.retry_after_ms + 1)).await;
         nurse.ask(unsubscribe(ConversationId::new())).await.unwrap();
     });
 }

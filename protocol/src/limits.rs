@@ -73,6 +73,11 @@ pub const CONVERSATION_PENDING_MAX: usize = 4_096;
 pub const COMMANDS_PER_SECOND: u32 = 2_000;
 /// Commands that one session may send at once on top of the average.
 pub const COMMANDS_BURST: u32 = 4_000;
+/// Commands and requests a second of one user, averaged over all their sockets and REST, on all
+/// nodes together. More get `rate_limited`.
+pub const USER_COMMANDS_PER_SECOND: u32 = 4_000;
+/// Commands and requests of one user at once on top of the average.
+pub const USER_COMMANDS_BURST: u32 = 8_000;
 /// Sockets that one user may have open at once; the oldest is closed for one more.
 pub const SESSIONS_PER_USER_MAX: usize = 32;
 /// How long the server waits for any byte from a client before it closes, milliseconds.

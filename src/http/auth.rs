@@ -33,6 +33,7 @@ impl Bearer {
         let token = token_of(request)?;
         let now = parts.node.clock().now();
         let identity = parts.node.identities().verify(token, now)?;
+        parts.node.allow(&identity.user_id)?;
         // A system is not a person, so it does not enter the directory of people.
         if !is_system(identity.roles) {
             parts.node.note_identity(&identity);

@@ -282,7 +282,7 @@ impl Cluster {
     }
 
     /// Answers the client, and does what only the node of its socket can do.
-    fn answered(&self, shared: &Arc<Shared>, waiting: Waiting, result: NodeResult) {
+    fn answered(self: &Arc<Self>, shared: &Arc<Shared>, waiting: Waiting, result: NodeResult) {
         let (is_repeated, waited) = (waiting.is_repeated(), waiting.since.elapsed());
         let Waiting {
             conversation_id: id,
@@ -295,8 +295,14 @@ impl Cluster {
             mut responder,
             ..
         } = ask;
+        if let NodeResult::Sent(sent) = &result
+            && !sent.duplicate
+            && !is_repeated
+        {
+            self.firsts.claim(sent.message_id);
+        }
         if is_repeated {
-            responder = responder.again(before(shared.clock.now(), waited));
+            responder = responder.again(self, before(shared.clock.now(), waited));
         }
         let outbox = caller.outbox().cloned();
         match (act, result, outbox) {

@@ -75,7 +75,7 @@ impl Cluster {
     }
 
     /// Tells all that this node is there, and what it sent to whom.
-    pub(super) fn give_sign(&self) {
+    pub(super) fn give_sign(self: &Arc<Self>) {
         if self.has_left.load(Ordering::SeqCst) {
             return;
         }
@@ -86,7 +86,7 @@ impl Cluster {
         self.flush();
     }
 
-    fn flush(&self) {
+    fn flush(self: &Arc<Self>) {
         let refused = self.outbound.flush(&*self.bus);
         let waiting: Vec<_> = refused
             .into_iter()

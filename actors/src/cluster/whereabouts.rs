@@ -72,6 +72,13 @@ impl Whereabouts {
         }
     }
 
+    /// On how many other nodes somebody is.
+    pub(crate) fn count(&self, user: UserKey) -> u32 {
+        let table = self.table.read();
+        let on = table.by_user.get(&user);
+        on.map_or(0, |on| u32::try_from(on.len()).unwrap_or(u32::MAX - 1))
+    }
+
     /// What somebody who is on another node set last; none for somebody who is on none.
     pub(crate) fn find(&self, user: UserKey) -> Option<Said> {
         let table = self.table.read();
