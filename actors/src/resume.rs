@@ -1,8 +1,8 @@
 //! Reading the log for a session: resume, history, and the filling of holes.
 
 use bedside_protocol::{
-    CommandError, Conversation, ConversationId, ConversationKind, Event, EventFrame, LoggedEvent,
-    Reply, Timestamp,
+    CommandError, Conversation, ConversationId, ConversationKind, ErrorCode, Event, EventFrame,
+    LoggedEvent, Reply, Timestamp,
     command::{MessageHistory, SyncResume},
     event::{SyncBatch, SyncReset},
     limits,
@@ -18,7 +18,7 @@ use crate::{
     counters::COUNTERS,
     node::Shared,
     outbox::{Outbox, SharedEvent},
-    ports::store::{LogPage, LogRange, Select, StoreError, StoreResult},
+    ports::store::{Access, LogPage, LogRange, Select, StoreError, StoreResult},
 };
 
 pub(crate) fn storage_error(fault: &StoreError) -> CommandError {
@@ -37,12 +37,15 @@ struct Window {
 
 impl Window {
     fn of(conversation: &Conversation) -> Self {
-        Self {
-            first: conversation.me.first_seq.max(conversation.log_start_seq),
-            last: conversation.head_seq,
-            is_over: conversation.me.last_seq.is_some(),
-            hides_members: hides_members(conversation.kind, conversation.me.member_role),
-        }
+        let me = &conversation.me;
+        Self::from(Access {
+            kind: conversation.kind,
+            member_role: me.member_role,
+            first_seq: me.first_seq,
+            last_seq: me.last_seq,
+            head_seq: conversation.head_seq,
+            log_start_seq: conversation.log_start_seq,
+        })
     }
 
     fn show(&self, caller: &Caller, events: Vec<LoggedEvent>) -> Vec<LoggedEvent> {
@@ -59,9 +62,49 @@ impl Window {
     }
 }
 
+impl From<Access> for Window {
+    fn from(access: Access) -> Self {
+        Self {
+            first: access.first_seq.max(access.log_start_seq),
+            last: access.head_seq,
+            is_over: access.last_seq.is_some(),
+            hides_members: hides_members(access.kind, access.member_role),
+        }
+    }
+}
+
 /// Whether the roles of the present token keep the caller out, though a member.
 pub(crate) fn is_closed_to(kind: ConversationKind, caller: &Caller) -> bool {
     kind == ConversationKind::InternalStaff && !caller.roles.is_staff()
+}
+
+fn not_a_member() -> CommandError {
+    CommandError::new(
+        ErrorCode::NotAMember,
+        "you are not a member of this conversation",
+    )
+}
+
+fn check_open(kind: ConversationKind, caller: &Caller) -> Result<(), CommandError> {
+    if is_closed_to(kind, caller) {
+        return Err(CommandError::forbidden(
+            "only staff may take part in this conversation",
+        ));
+    }
+    Ok(())
+}
+
+/// What the caller may read of a conversation's log.
+async fn access(
+    shared: &Shared,
+    caller: &Caller,
+    id: ConversationId,
+) -> Result<Access, CommandError> {
+    let found = shared.store.access(caller.user_id.clone(), id).await;
+    let access = found.map_err(|fault| storage_error(&fault))?;
+    let access = access.ok_or_else(not_a_member)?;
+    check_open(access.kind, caller)?;
+    Ok(access)
 }
 
 /// The conversation as the caller sees it.
@@ -75,17 +118,8 @@ pub(crate) async fn view(
         .conversations(caller.user_id.clone(), Select::Ids(vec![id]))
         .await
         .map_err(|fault| storage_error(&fault))?;
-    let mut conversation = found.rows.into_iter().next().ok_or_else(|| {
-        CommandError::new(
-            bedside_protocol::ErrorCode::NotAMember,
-            "you are not a member of this conversation",
-        )
-    })?;
-    if is_closed_to(conversation.kind, caller) {
-        return Err(CommandError::forbidden(
-            "only staff may take part in this conversation",
-        ));
-    }
+    let mut conversation = found.rows.into_iter().next().ok_or_else(not_a_member)?;
+    check_open(conversation.kind, caller)?;
     redact(&mut conversation, &caller.user_id);
     Ok(conversation)
 }
@@ -109,8 +143,8 @@ pub(crate) async fn history(
         }
         Some(limit) => limit as usize,
     };
-    let conversation = view(shared, caller, command.conversation_id).await?;
-    let window = Window::of(&conversation);
+    let access = access(shared, caller, command.conversation_id).await?;
+    let window = Window::from(access);
     let from_seq = command.after_seq.map_or(window.first, |after| {
         after.saturating_add(1).max(window.first)
     });
@@ -134,7 +168,7 @@ pub(crate) async fn history(
         events: window.show(caller, page.events),
         head_seq: window.last,
         first_seq: window.first,
-        log_start_seq: conversation.log_start_seq,
+        log_start_seq: access.log_start_seq,
         has_more: page.has_more,
     }))
 }
@@ -392,9 +426,9 @@ pub(crate) async fn fill_hole(
         let Some(shown) = outbox.begin_fill(id, None) else {
             return;
         };
-        let filled = match view(shared, caller, id).await {
-            Ok(conversation) => {
-                let window = Window::of(&conversation);
+        let filled = match access(shared, caller, id).await {
+            Ok(access) => {
+                let window = Window::from(access);
                 fill_up(shared, caller, outbox, id, &window, shown).await
             }
             Err(error) if !error.code.retryable() => {

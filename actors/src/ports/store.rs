@@ -440,6 +440,23 @@ pub enum Select {
     },
 }
 
+/// What somebody may read of a conversation's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// What the conversation is for.
+    pub kind: ConversationKind,
+    /// As what they are or were in it.
+    pub member_role: MemberRole,
+    /// The first entry that they may read.
+    pub first_seq: u64,
+    /// The last one, for somebody who is not in it any more.
+    pub last_seq: Option<u64>,
+    /// The last entry that there is for them to read.
+    pub head_seq: u64,
+    /// The first seq that retention has kept.
+    pub log_start_seq: u64,
+}
+
 /// A conversation in which something happened lately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Active {
@@ -576,6 +593,25 @@ pub trait Store: ConsultationStore + NotificationStore + NumberedStore {
 
     /// A user's conversations, past ones too.
     async fn conversations(&self, user_id: UserId, select: Select) -> StoreResult<Conversations>;
+
+    /// What somebody may read of a conversation; none for who was never in it. Says the same as
+    /// [`Self::conversations`], which a store that reads more for it than it takes should avoid.
+    async fn access(
+        &self,
+        user_id: UserId,
+        conversation_id: ConversationId,
+    ) -> StoreResult<Option<Access>> {
+        let ids = vec![conversation_id];
+        let found = self.conversations(user_id, Select::Ids(ids)).await?;
+        Ok(found.rows.first().map(|row| Access {
+            kind: row.kind,
+            member_role: row.me.member_role,
+            first_seq: row.me.first_seq,
+            last_seq: row.me.last_seq,
+            head_seq: row.head_seq,
+            log_start_seq: row.log_start_seq,
+        }))
+    }
 
     /// Conversations of any of these people in which an entry was added at `since` or later (by
     /// the time of the entries), each once. What a node reads to learn what it was not told.

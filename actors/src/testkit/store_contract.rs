@@ -95,6 +95,7 @@ macro_rules! store_contract {
                 pages_follow_each_other,
                 some_can_be_left_out,
                 some_can_be_asked_for_by_id,
+                what_may_be_read_is_what_the_list_says,
                 past_members_see_their_window,
                 the_last_message_is_a_message,
                 a_row_has_everything,

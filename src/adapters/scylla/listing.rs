@@ -1,7 +1,7 @@
 //! A user's conversations, and what is unread in them.
 
 use bedside_actors::ports::store::{
-    Active, Conversations, Head, MemberRecord, Preferences, Receipts, Select, StoreResult,
+    Access, Active, Conversations, Head, MemberRecord, Preferences, Receipts, Select, StoreResult,
 };
 use bedside_protocol::{
     Conversation, ConversationId, ConversationKind, Member, Mine, Timestamp, UserId,
@@ -15,6 +15,7 @@ use super::{
     cql::{Cql, Query, all as parallel},
     load, log, lookups,
     marks::{self, preferences, window_end},
+    shared,
     values::{conversation_id, count, day, month, named, time, user_id as parse_user_id},
 };
 
@@ -95,6 +96,53 @@ async fn membership(cql: &Cql, row: MembershipRow) -> StoreResult<Option<Members
         last_seq,
         preferences: preferences(row.pinned, row.muted_until, row.archived),
         head,
+    }))
+}
+
+/// What is the same for everybody who reads in a conversation.
+pub(super) struct Look {
+    kind: ConversationKind,
+    log_start_seq: u64,
+    head: Head,
+}
+
+/// None for a conversation that was never finished, and for one that lost the race for its
+/// appointment.
+pub(super) async fn look(cql: &Cql, id: ConversationId) -> StoreResult<Option<Look>> {
+    let (row, head) =
+        futures_util::try_join!(conversation::standing(cql, id), lookups::head(cql, id))?;
+    let Some((row, _)) = row else {
+        return Ok(None);
+    };
+    Ok(Some(Look {
+        kind: row.kind()?,
+        log_start_seq: count(row.log_start_seq)?,
+        head: head.unwrap_or_default(),
+    }))
+}
+
+/// What somebody may read of a conversation: one row of their own, and what all readers share.
+pub(super) async fn access(
+    core: &Arc<Core>,
+    user_id: &UserId,
+    id: ConversationId,
+) -> StoreResult<Option<Access>> {
+    // The member first: what the log says of them later is then in the head.
+    let Some(member) = marks::member(&core.cql, id, user_id).await? else {
+        return Ok(None);
+    };
+    let look = shared::look(core, id).await?;
+    let Some(look) = &*look else {
+        return Ok(None);
+    };
+    let last_seq = window_end(member.last_seq)?;
+    Ok(Some(Access {
+        kind: look.kind,
+        member_role: named(member.member_role.as_deref().unwrap_or_default())?,
+        first_seq: member.first_seq.map_or(Ok(0), count)?,
+        last_seq,
+        head_seq: last_seq.map_or(look.head.seq, |last| last.min(look.head.seq)),
+        log_start_seq: look.log_start_seq,
     }))
 }
 

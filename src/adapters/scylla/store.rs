@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use bedside_actors::ports::store::{
-    Active, Append, AppendSink, AuditRecord, ConversationKey, Conversations, Counts, Created,
-    Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation,
-    Revision, Select, SentRecord, Store, StoreResult,
+    Access, Active, Append, AppendSink, AuditRecord, ConversationKey, Conversations, Counts,
+    Created, Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts,
+    Relation, Revision, Select, SentRecord, Store, StoreResult,
 };
 use bedside_protocol::{ClientMsgId, ConversationId, MessageId, Roles, Timestamp, UserId};
 use std::sync::Arc;
@@ -89,6 +89,15 @@ impl Store for CqlStore {
 
     async fn conversations(&self, user_id: UserId, select: Select) -> StoreResult<Conversations> {
         self.run(async move |core| listing::conversations(&core, &user_id, select).await)
+            .await
+    }
+
+    async fn access(
+        &self,
+        user_id: UserId,
+        conversation_id: ConversationId,
+    ) -> StoreResult<Option<Access>> {
+        self.run(async move |core| listing::access(&core, &user_id, conversation_id).await)
             .await
     }
 

@@ -6,7 +6,7 @@ use bedside_protocol::{
 };
 
 use super::fixture::{Fixture, Room, change, delete, react, saying, user};
-use crate::ports::store::{ChangeEffect, Conversations, Preferences, Receipts, Select};
+use crate::ports::store::{Access, ChangeEffect, Conversations, Preferences, Receipts, Select};
 
 fn page(limit: usize) -> Select {
     Select::Page {
@@ -224,4 +224,42 @@ pub async fn what_was_active_lately_is_found(fx: Fixture) {
     assert_eq!((found.len(), found[0].from_seq), (1, 3));
     found[0].members.sort();
     assert_eq!(found[0].members, [user("d1"), user("p1")]);
+}
+
+pub async fn what_may_be_read_is_what_the_list_says(fx: Fixture) {
+    let mut room = fx.room(&["d1", "p1"]).await;
+    let check = async |room: &Room, id: &str| {
+        let access = fx.store.access(user(id), room.id).await;
+        let listed = list(&fx, id, Select::Ids(vec![room.id])).await;
+        let row = listed.rows.first();
+        let expected = row.map(|row| Access {
+            kind: row.kind,
+            member_role: row.me.member_role,
+            first_seq: row.me.first_seq,
+            last_seq: row.me.last_seq,
+            head_seq: row.head_seq,
+            log_start_seq: row.log_start_seq,
+        });
+        assert_eq!(access, Ok(expected), "{id}");
+        expected
+    };
+    assert_eq!(check(&room, "d2").await, None);
+    room.say("d1", "one").await;
+    assert_eq!(check(&room, "p1").await.map(|a| a.head_seq), Some(2));
+    let gone = change(Change::MemberLeft, ChangeEffect::EndMember(user("p1")));
+    let left_at = room.put_body(Some("p1"), gone).await;
+    room.say("d1", "two").await;
+    let past = check(&room, "p1").await.expect("was in it");
+    assert_eq!((past.last_seq, past.head_seq), (Some(left_at), left_at));
+    assert_eq!(check(&room, "d1").await.map(|a| a.head_seq), Some(4));
+    let back = ChangeEffect::PutMember(fx.member("p1", 5));
+    room.put_body(Some("d1"), change(Change::MemberAdded, back))
+        .await;
+    let again = check(&room, "p1").await.expect("is in it");
+    assert_eq!(
+        (again.first_seq, again.last_seq, again.head_seq),
+        (5, None, 5)
+    );
+    let unknown = fx.store.access(user("d1"), ConversationId::new()).await;
+    assert_eq!(unknown, Ok(None));
 }
