@@ -66,10 +66,6 @@ use crate::{
     ports::bus::{Bus, Peer, UserKey},
 };
 
-/// All nodes know who is there so long after it changed: until then one may be writing that was
-/// told too late, or was held up.
-const CALM_AFTER_MS: i64 = 10_000;
-
 /// A peer that went without a good-bye may still write for its own clients; so long the store
 /// is asked what it added.
 const MISSED_FOR_MS: i64 = 60_000;
@@ -264,17 +260,6 @@ impl Cluster {
     /// Whether a conversation is placed on this node.
     pub(crate) fn is_placed_here(&self, id: ConversationId) -> bool {
         self.placed_on(id).is_none()
-    }
-
-    /// Whether no other node can be expected to write to a conversation: it is placed here, and
-    /// all have known so for a while.
-    pub(crate) fn is_sole_writer(&self, id: ConversationId, now: Timestamp) -> bool {
-        let is_calm = {
-            let view = self.view.read();
-            let calm_ms = now.millis_since(view.changed_at);
-            view.is_up && !view.misses_anybody(now) && calm_ms >= CALM_AFTER_MS
-        };
-        is_calm && self.is_placed_here(id)
     }
 
     /// Who is there has changed, or may have without this node.

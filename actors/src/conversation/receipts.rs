@@ -2,18 +2,17 @@
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bedside_protocol::{
-    CommandError, ConversationId, Event, EventFrame, MemberRole, Reply, UserId,
-    event::ReceiptChanged, limits, node::Audience, reply::ReceiptTaken,
+    CommandError, Event, EventFrame, MemberRole, Reply, UserId, event::ReceiptChanged, limits,
+    node::Audience, reply::ReceiptTaken,
 };
 use std::{collections::HashMap, sync::Arc};
 
 use super::{ConversationActor, Stage, state::MemberState};
 use crate::{
     caller::{Caller, Responder},
-    cluster::{Cluster, Spread},
-    node::Shared,
+    cluster::Spread,
     outbox::SharedEvent,
-    ports::store::{Counts, LogRange, Receipts, Select, StoreError, StoreResult},
+    ports::store::{Counts, LogRange, Receipts, StoreError, StoreResult},
     rights::Verb,
 };
 
@@ -221,14 +220,8 @@ impl ConversationActor {
             return;
         };
         let (shared, key, receipts) = (self.shared.clone(), state.key, write.wanted);
-        let (id, who) = (self.id, user_id.clone());
-        let write = async move {
-            shared
-                .store
-                .put_receipts(key, who.clone(), receipts)
-                .await?;
-            as_stored(&shared, id, who, receipts).await
-        };
+        let who = user_id.clone();
+        let write = async move { shared.store.put_receipts(key, who, receipts).await };
         ctx.spawn(write.into_actor(self).map(move |result, actor, ctx| {
             actor.receipts_written(user_id, receipts, result, ctx);
         }));
@@ -238,7 +231,7 @@ impl ConversationActor {
         &mut self,
         user_id: UserId,
         receipts: Receipts,
-        result: StoreResult<Receipts>,
+        result: StoreResult<()>,
         ctx: &mut Context<Self>,
     ) {
         let Stage::Ready(state) = &mut self.stage else {
@@ -257,17 +250,16 @@ impl ConversationActor {
             // A state that was built again may not have it yet.
             member.record.receipts = member.record.receipts.merge(write.wanted);
         }
-        let stored = match result {
-            Ok(stored) => stored,
-            Err(fault) => return self.receipts_failed(&user_id, waiting, &fault),
-        };
+        if let Err(fault) = result {
+            return self.receipts_failed(&user_id, waiting, &fault);
+        }
         write.before = receipts;
         let next = std::mem::take(&mut write.next);
         let is_done = write.wanted == receipts;
         for (which, responder) in waiting {
             responder.ok(self.receipt_taken(&user_id, which));
         }
-        self.tell_receipts(&user_id, stored);
+        self.tell_receipts(&user_id, receipts);
         if is_done {
             self.receipts.0.remove(&user_id);
             for (which, responder) in next {
@@ -355,28 +347,4 @@ impl ConversationActor {
         }
         spread.send(&event, Audience::All, None);
     }
-}
-
-/// What the others are told of a member's watermarks once these are stored. While another node may
-/// write to the same conversation its higher ones count: what somebody was told never goes back.
-async fn as_stored(
-    shared: &Shared,
-    id: ConversationId,
-    user_id: UserId,
-    receipts: Receipts,
-) -> StoreResult<Receipts> {
-    let is_sole = |cluster: &Arc<Cluster>| cluster.is_sole_writer(id, shared.clock.now());
-    if shared.cluster.as_ref().is_none_or(is_sole) {
-        return Ok(receipts);
-    }
-    let mut found = shared
-        .store
-        .conversations(user_id, Select::Ids(vec![id]))
-        .await?;
-    let stored = found.rows.pop().map(|row| row.me);
-    Ok(stored.map_or(receipts, |me| Receipts {
-        delivered_seq: receipts.delivered_seq.max(me.delivered_up_to_seq),
-        read_seq: receipts.read_seq.max(me.read_up_to_seq),
-        ..receipts
-    }))
 }
