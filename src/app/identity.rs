@@ -82,7 +82,13 @@ fn ring(jwks: &JwksProvider, refresh: Duration, counts: &Arc<FetchCounts>) -> Ar
     };
     let algorithms: Vec<_> = PUBLIC_ALGORITHMS.into_iter().filter(is_named).collect();
     let pace = Pace::every(refresh);
-    Keyring::new(&jwks.issuer, &jwks.urls, &algorithms, pace, Arc::clone(counts))
+    Keyring::new(
+        &jwks.issuer,
+        &jwks.urls,
+        &algorithms,
+        pace,
+        Arc::clone(counts),
+    )
 }
 
 fn register(

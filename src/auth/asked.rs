@@ -102,7 +102,9 @@ impl<V: Clone + Send + Sync + 'static> AskedBefore<V> {
             return Answered::Known(Err(Unanswered));
         }
         let (own, ask) = (Arc::clone(self), ask());
-        let asking = async move { own.answered(about, ask).await }.boxed().shared();
+        let asking = async move { own.answered(about, ask).await }
+            .boxed()
+            .shared();
         row.asking = Some(asking.clone());
         Answered::Asking(asking)
     }

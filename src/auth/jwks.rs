@@ -203,7 +203,11 @@ impl Keyring {
             Err(why) => {
                 self.counts.failures.fetch_add(1, Ordering::Relaxed);
                 document.good.lock().is_last = false;
-                tracing::warn!(issuer = self.issuer, why, "no keys from an identity provider");
+                tracing::warn!(
+                    issuer = self.issuer,
+                    why,
+                    "no keys from an identity provider"
+                );
                 false
             }
         }
@@ -212,9 +216,8 @@ impl Keyring {
     /// The key of this algorithm and name. Without a name there must be no doubt which one is
     /// meant.
     pub(super) fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Option<Key> {
-        let is_it = |key: &&Key| {
-            key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid)
-        };
+        let is_it =
+            |key: &&Key| key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid);
         let mut found = None;
         for document in &self.documents {
             for key in document.keys.read().iter().filter(is_it) {

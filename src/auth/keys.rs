@@ -91,13 +91,12 @@ impl Key {
 
     fn of_jwk(jwk: &Jwk) -> Option<Self> {
         let common = &jwk.common;
-        let is_for_signatures = matches!(
-            common.public_key_use,
-            None | Some(PublicKeyUse::Signature)
-        ) && common
-            .key_operations
-            .as_ref()
-            .is_none_or(|does| does.contains(&KeyOperations::Verify));
+        let is_for_signatures =
+            matches!(common.public_key_use, None | Some(PublicKeyUse::Signature))
+                && common
+                    .key_operations
+                    .as_ref()
+                    .is_none_or(|does| does.contains(&KeyOperations::Verify));
         let (algorithm, named) = match &jwk.algorithm {
             AlgorithmParameters::RSA(rsa) => {
                 // Base64 without padding: four characters for three bytes.

@@ -105,9 +105,8 @@ impl Verifier {
 
     /// Those who may have issued it: an issuer that some of them name is nobody else's.
     fn of_issuer(&self, issuer: Option<&str>) -> impl Iterator<Item = &Provider> {
-        let is_named = |provider: &Provider| {
-            issuer.is_some() && provider.issuer.as_deref() == issuer
-        };
+        let is_named =
+            |provider: &Provider| issuer.is_some() && provider.issuer.as_deref() == issuer;
         let named = self.0.iter().any(is_named);
         self.0.iter().filter(move |provider| match named {
             true => provider.issuer.as_deref() == issuer,
@@ -139,16 +138,15 @@ fn read(token: &str) -> Result<(Header, Option<String>), CommandError> {
         return Err(CommandError::too_large("the token is longer than 8 KiB"));
     }
     let unreadable = || unauthorized("the token cannot be read");
-    let header = decode_header(token).map_err(|error| unauthorized(super::describe(error.kind())))?;
+    let header =
+        decode_header(token).map_err(|error| unauthorized(super::describe(error.kind())))?;
     // RFC 7515, 4.1.11: whoever does not know a critical header refuses the token, and we know
     // none.
     if header.crit.is_some() {
         return Err(unauthorized("the token has a critical header"));
     }
     let payload = token.split('.').nth(1).ok_or_else(unreadable)?;
-    let payload = URL_SAFE_NO_PAD
-        .decode(payload)
-        .map_err(|_| unreadable())?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| unreadable())?;
     let claimed: Claimed = serde_json::from_slice(&payload).map_err(|_| unreadable())?;
     let issuer = match claimed.iss {
         Some(Value::String(issuer)) => Some(issuer),

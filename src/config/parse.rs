@@ -309,7 +309,10 @@ pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
 }
 
 /// Digits alone (no sign, no spaces), within bounds.
-pub(super) fn number<T: std::str::FromStr + PartialOrd>(text: &str, bounds: RangeInclusive<T>) -> Option<T> {
+pub(super) fn number<T: std::str::FromStr + PartialOrd>(
+    text: &str,
+    bounds: RangeInclusive<T>,
+) -> Option<T> {
     if !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

@@ -71,9 +71,11 @@ impl ProviderUrl {
                 }
             }
         }
-        Self(text.parse().expect(
-            "a URL, because what was added to one is letters, digits and per cent signs",
-        ))
+        Self(
+            text.parse().expect(
+                "a URL, because what was added to one is letters, digits and per cent signs",
+            ),
+        )
     }
 }
 
@@ -304,7 +306,10 @@ mod tests {
         for (id, want) in [
             ("17", "https://id.example/api/users/17"),
             ("../admin", "https://id.example/api/users/%2E%2E%2Fadmin"),
-            ("a?b#c d%2e", "https://id.example/api/users/a%3Fb%23c%20d%252e"),
+            (
+                "a?b#c d%2e",
+                "https://id.example/api/users/a%3Fb%23c%20d%252e",
+            ),
             ("é", "https://id.example/api/users/%C3%A9"),
         ] {
             assert_eq!(url.below(id).uri().to_string(), want);
