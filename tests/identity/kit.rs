@@ -14,7 +14,7 @@ use bedside::{
 };
 use bedside_actors::ports::identity::{Identities as _, Verified};
 use bedside_protocol::{ErrorCode, Timestamp};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode, jwk::Jwk};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{
@@ -85,7 +85,14 @@ impl Signer {
 
     /// As a JWKS document has it.
     pub(crate) fn jwk(&self) -> Value {
-        let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a public key");
+        let pem = self.public_pem.as_bytes();
+        let key = match self.algorithm {
+            Algorithm::RS256 => DecodingKey::from_rsa_pem(pem),
+            Algorithm::ES256 => DecodingKey::from_ec_pem(pem),
+            _ => DecodingKey::from_ed_pem(pem),
+        };
+        let key = key.expect("a public key");
+        let jwk = Jwk::from_decoding_key(&key, Some(self.algorithm)).expect("a JWK");
         let mut jwk = serde_json::to_value(jwk).expect("JSON");
         jwk["kid"] = json!(self.kid);
         jwk["use"] = json!("sig");
