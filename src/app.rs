@@ -4,6 +4,7 @@ mod cluster;
 mod demo;
 mod gauges;
 mod glue;
+mod identity;
 mod peers;
 mod socketio;
 mod store;
@@ -22,7 +23,7 @@ use std::{
 };
 
 use crate::{
-    auth::{Minter, Tickets, Verifier},
+    auth::{Minter, Tickets},
     config::{Config, Secret},
     demo as demo_rules,
     http::{self, Cors, HttpParts},
@@ -108,12 +109,8 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         body_hash_key,
     } = store::open(config, &metrics).await?;
     let secret = demo_rules::signing_secret(config)?;
-    let verifier = Arc::new(Verifier::hs256(
-        &secret,
-        config.auth.issuer.clone(),
-        config.auth.audience.clone(),
-    ));
-    let tokens = Arc::new(Tokens(verifier));
+    let gate = identity::gate(&config.auth, secret.as_ref(), &metrics)?;
+    let tokens = Arc::new(Tokens(gate));
     let cores = available_parallelism().map_or(1, usize::from);
     let joined = cluster::join(config, &metrics)?;
     let bus = joined.as_ref().map(|joined| joined.bus.clone());
@@ -133,10 +130,10 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         tokens.clone(),
         joined.map(|joined| joined.cluster),
     );
-    let demo = if config.is_demo() {
+    let demo = if let (true, Some(secret)) = (config.is_demo(), &secret) {
         demo::seed(&node).await?;
         let minter = Minter::hs256(
-            &secret,
+            secret,
             config.auth.issuer.clone(),
             config.auth.audience.clone(),
         );

@@ -4,6 +4,7 @@
 mod cluster;
 mod origin;
 pub(crate) mod parse;
+mod providers;
 mod report;
 mod secret;
 mod source;
@@ -17,6 +18,7 @@ use std::{
 
 pub use cluster::{ClusterConfig, RedisAddress, RedisConfig};
 pub use origin::Origin;
+pub use providers::{HomeConfig, JwksProvider, ProviderUrl, ProvidersConfig};
 pub use secret::Secret;
 pub use source::{ConfigFaults, Fault, Setting, Source};
 
@@ -48,6 +50,7 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// What it logs.
     pub log: LogConfig,
+    demo: bool,
     notices: Vec<String>,
     settings: Vec<Setting>,
 }
@@ -120,8 +123,10 @@ pub struct ScyllaConfig {
 /// Whom the server believes.
 #[derive(Clone, Debug)]
 pub struct AuthConfig {
-    /// `JWT_SECRET`, at least 32 bytes; none is demo mode.
+    /// `JWT_SECRET`, at least 32 bytes; demo mode when there are no other keys either.
     pub jwt_secret: Option<Secret>,
+    /// Other keys that tokens may be signed with, and who is asked about tokens.
+    pub providers: ProvidersConfig,
     /// `BEDSIDE_JWT_ISSUER`, else `LARAVEL_URL`; none accepts any.
     pub issuer: Option<String>,
     /// `BEDSIDE_JWT_AUDIENCE`; none accepts any.
@@ -173,6 +178,9 @@ pub struct SocketIoConfig {
     /// `BEDSIDE_SOCKETIO_REPLAY`, default off: whether clients get the direct messages that they
     /// missed by themselves.
     pub replay: bool,
+    /// `BEDSIDE_SOCKETIO_EXPIRY`: how long clients stay after their token ran out, at most 12 h;
+    /// nought, the default, closes them with it.
+    pub grace: Duration,
 }
 
 /// What the server keeps of notifications.
@@ -261,6 +269,7 @@ impl Config {
         };
         let socketio = SocketIoConfig {
             replay: r.required(v::BEDSIDE_SOCKETIO_REPLAY, parse::on_or_off),
+            grace: r.required(v::BEDSIDE_SOCKETIO_EXPIRY, parse::socketio_expiry),
         };
         let notifications = NotificationsConfig {
             retention: r.required(v::NOTIFICATION_RETENTION_DAYS, parse::retention),
@@ -279,7 +288,7 @@ impl Config {
             format: r.required(v::BEDSIDE_LOG_FORMAT, parse::log_format),
         };
 
-        let demo = !r.is_set(v::JWT_SECRET);
+        let demo = !has_keys(r);
         if demo {
             check_demo(r, host, metrics.bind);
         }
@@ -311,6 +320,7 @@ impl Config {
             metrics,
             limits,
             log,
+            demo,
             settings,
         })
     }
@@ -318,7 +328,7 @@ impl Config {
     /// Whether the server runs in demo mode: on this machine alone, with made-up people.
     #[must_use]
     pub const fn is_demo(&self) -> bool {
-        self.auth.jwt_secret.is_none()
+        self.demo
     }
 
     /// What an operator should know before the server starts, a line each.
@@ -354,6 +364,11 @@ fn read_tls(r: &mut Reader<'_>) -> Option<TlsFiles> {
     Some(TlsFiles { chain, key })
 }
 
+/// Whether anybody said, well or not, whose tokens are believed. If not it is a demo.
+fn has_keys(r: &Reader<'_>) -> bool {
+    providers::KEYS.iter().any(|key| r.is_set(key))
+}
+
 /// The CQL store, when `SCYLLA_NODES` names one. Its settings are checked in any case.
 fn read_scylla(r: &mut Reader<'_>) -> Option<ScyllaConfig> {
     let nodes = r.optional(v::SCYLLA_NODES, parse::cql_nodes);
@@ -363,7 +378,7 @@ fn read_scylla(r: &mut Reader<'_>) -> Option<ScyllaConfig> {
     let tls_ca = r.optional(v::SCYLLA_TLS_CA, parse::file);
     let datacenter = r.optional(v::SCYLLA_DATACENTER, parse::name);
     let replication = r.required(v::SCYLLA_REPLICATION, parse::replication);
-    if r.is_set(v::SCYLLA_NODES) && !r.is_set(v::JWT_SECRET) {
+    if r.is_set(v::SCYLLA_NODES) && !has_keys(r) {
         r.fault(
             v::JWT_SECRET,
             "nothing",
@@ -397,6 +412,7 @@ fn read_auth(r: &mut Reader<'_>) -> AuthConfig {
     let expires_in = r.required(v::JWT_EXPIRES_IN, parse::lifetime);
     AuthConfig {
         jwt_secret,
+        providers: providers::read(r, audience.as_deref()),
         issuer,
         audience,
         token_ttl: expiration.unwrap_or(expires_in),
@@ -405,6 +421,16 @@ fn read_auth(r: &mut Reader<'_>) -> AuthConfig {
 
 /// In demo mode anyone who reaches the server can sign in, so nobody else may reach it.
 fn check_demo(r: &mut Reader<'_>, host: Option<IpAddr>, metrics: Option<SocketAddr>) {
+    // Keys that got lost on the way must not turn a clinic's server into a demo.
+    for key in providers::KEYS {
+        if r.is_named(key) {
+            r.fault(
+                key,
+                "nothing",
+                "something, or no such variable at all for demo mode",
+            );
+        }
+    }
     let addresses = [
         (v::BEDSIDE_HOST, host),
         (v::BEDSIDE_METRICS_BIND, metrics.map(|bind| bind.ip())),

@@ -35,7 +35,11 @@ mod outgoing;
 mod refusal;
 
 use actix_http::Request;
-use bedside_actors::{node::Node, ports::identity::SessionIdentity};
+use bedside_actors::{
+    node::Node,
+    ports::identity::{SessionIdentity, Verification, Verified},
+};
+use bedside_protocol::{CommandError, ErrorCode};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, LocalBoxFuture};
 use std::{net::IpAddr, sync::Arc};
@@ -149,19 +153,21 @@ struct Socket {
 enum Opened {
     /// It is known who it is.
     Known(Socket),
-    /// Another node knows who it is.
+    /// Somebody else knows who it is: the node that made a ticket, or a token's provider.
     Asking(Asking),
 }
 
 struct Asking {
     acceptable: Acceptable,
     seat: admission::Seat,
-    redeeming: BoxFuture<'static, Result<Option<SessionIdentity>, NotAsked>>,
+    identity: Identifying,
 }
+
+type Identifying = BoxFuture<'static, Result<SessionIdentity, Refusal>>;
 
 enum Signed {
     In(Native),
-    Asking(BoxFuture<'static, Result<Option<SessionIdentity>, NotAsked>>),
+    Asking(Identifying),
 }
 
 /// The driver of a socket whose handshake was accepted. `answer` opens it; `guard` is held for as
@@ -203,10 +209,10 @@ impl NativeEdge {
                 native,
                 seat,
             }),
-            Signed::Asking(redeeming) => Opened::Asking(Asking {
+            Signed::Asking(identity) => Opened::Asking(Asking {
                 acceptable,
                 seat,
-                redeeming,
+                identity,
             }),
         })
     }
@@ -219,14 +225,34 @@ impl NativeEdge {
                 let native = Native::expecting_hello(node, acceptable.format, metrics, waiting);
                 return Ok(Signed::In(native));
             }
-            Credential::Bearer(token) => self
-                .node
-                .identities()
-                .verify(token, self.node.clock().now())
-                .map_err(|error| Refusal::unauthorized(error.message))?,
+            Credential::Bearer(token) => {
+                match self
+                    .node
+                    .identities()
+                    .verify(token, self.node.clock().now())
+                {
+                    Verification::Done(verified) => verified.map_err(not_verified)?,
+                    Verification::Waiting(verified) => {
+                        // One of those who have not said who they are, until it is known.
+                        let waiting = self.admission.wait_for_hello(address).map_err(no_room)?;
+                        let identity = async move {
+                            let verified: Verified = verified.await;
+                            drop(waiting);
+                            verified.map_err(not_verified)
+                        };
+                        return Ok(Signed::Asking(identity.boxed()));
+                    }
+                }
+            }
             Credential::Ticket(ticket) => match (self.redeem_ticket)(ticket) {
                 Redeeming::Here(redeemed) => redeemed.ok_or_else(no_ticket)?,
-                Redeeming::Elsewhere(redeeming) => return Ok(Signed::Asking(redeeming)),
+                Redeeming::Elsewhere(redeeming) => {
+                    let identity = async move {
+                        let redeemed = redeeming.await.map_err(|NotAsked| not_asked())?;
+                        redeemed.ok_or_else(no_ticket)
+                    };
+                    return Ok(Signed::Asking(identity.boxed()));
+                }
             },
         };
         Ok(Signed::In(self.signed_in(acceptable, identity)))
@@ -238,14 +264,7 @@ impl NativeEdge {
     }
 
     async fn ask(&self, asking: Asking) -> Result<Socket, Refusal> {
-        let identity = asking.redeeming.await.map_err(|NotAsked| {
-            Refusal::new(
-                503,
-                "the node that made the ticket cannot be asked: take another one",
-            )
-            .with("Retry-After: 1")
-        })?;
-        let identity = identity.ok_or_else(no_ticket)?;
+        let identity = asking.identity.await?;
         Ok(Socket {
             native: self.signed_in(&asking.acceptable, identity),
             acceptable: asking.acceptable,
@@ -268,6 +287,21 @@ impl NativeEdge {
         self.metrics.refused(refusal.status);
         refuse(upgrade, refusal)
     }
+}
+
+fn not_verified(error: CommandError) -> Refusal {
+    match error.code {
+        ErrorCode::Unavailable => Refusal::new(503, error.message).with("Retry-After: 5"),
+        _ => Refusal::unauthorized(error.message),
+    }
+}
+
+fn not_asked() -> Refusal {
+    Refusal::new(
+        503,
+        "the node that made the ticket cannot be asked: take another one",
+    )
+    .with("Retry-After: 1")
 }
 
 fn no_ticket() -> Refusal {

@@ -85,6 +85,11 @@ fn everything_that_is_set_arrives() {
         ("CORS_CREDENTIALS", "true"),
         ("BEDSIDE_FILE_ORIGINS", "https://files.example"),
         ("BEDSIDE_SOCKETIO_REPLAY", "on"),
+        ("BEDSIDE_SOCKETIO_EXPIRY", "grace:12"),
+        ("BEDSIDE_JWKS_REFRESH_S", "60"),
+        ("LARAVEL_API_KEY", "k"),
+        ("LARAVEL_VERIFY_TOKEN_ENDPOINT", "/api/verify-token"),
+        ("LARAVEL_GET_USER_ENDPOINT", "https://people.example/users"),
         ("NOTIFICATION_RETENTION_DAYS", "7"),
         ("METRICS_TOKEN", "0123456789abcdef"),
         ("BEDSIDE_METRICS_BIND", "0.0.0.0:9464"),
@@ -98,6 +103,13 @@ fn everything_that_is_set_arrives() {
     let origin = |text| Origin::parse(text).expect("an origin");
     assert!(!config.is_demo());
     assert!(config.socketio.replay);
+    assert_eq!(config.socketio.grace, Duration::from_secs(12 * 3_600));
+    assert_eq!(config.auth.providers.refresh, Duration::from_secs(60));
+    let home = config.auth.providers.home.as_ref().expect("it is asked");
+    assert_eq!(
+        format!("{:?} {:?}", home.verify_token, home.get_user),
+        "Some(https://laravel.example/api/verify-token) Some(https://people.example/users)"
+    );
     assert_eq!(config.notifications.retention.as_secs(), 7 * 86_400);
     assert_eq!(config.server.address().to_string(), "[::]:8080");
     assert_eq!(config.store.data_dir, PathBuf::from("/srv/bedside"));
@@ -506,11 +518,15 @@ fn no_secret_is_ever_shown() {
             "PASSWORD",
             "CLUSTER_KEY",
             "USER_KEY",
+            "PUBLIC_KEY",
+            "API_KEY",
             "REDIS_URL",
         ]
         .iter()
         .any(|word| name.contains(word));
-        assert_eq!(variable.secret, looks_secret, "{name}");
+        // Where something is is none.
+        let is_place = name.ends_with("_FILE") || name.ends_with("_ENDPOINT");
+        assert_eq!(variable.secret, looks_secret && !is_place, "{name}");
     }
 }
 
@@ -545,6 +561,57 @@ fn the_report_names_everything_and_is_a_configuration_itself() {
             .collect()
     };
     assert_eq!(values(&again), values(&config));
+}
+
+#[test]
+fn providers_are_pinned_or_refused() {
+    let entry = "issuer=https://id.example url=https://id.example/jwks";
+    let config = load(&[
+        ("BEDSIDE_JWKS_PROVIDERS", entry),
+        ("BEDSIDE_JWT_AUDIENCE", "bedside"),
+    ])
+    .expect("a good configuration");
+    assert!(!config.is_demo() && config.auth.jwt_secret.is_none());
+    let provider = &config.auth.providers.jwks[0];
+    assert_eq!(provider.audience.as_deref(), Some("bedside"));
+    let unpinned = faulty(load(&[("BEDSIDE_JWKS_PROVIDERS", entry)]));
+    assert_eq!(unpinned, ["BEDSIDE_JWKS_PROVIDERS (env)"]);
+}
+
+#[test]
+fn the_sign_in_is_not_asked_by_its_url_alone_nor_without_a_key() {
+    let (secret, url) = (("JWT_SECRET", SECRET), ("LARAVEL_URL", "https://l.example"));
+    let alone = load(&[secret, url, ("LARAVEL_API_KEY", "k")]).expect("good");
+    assert!(alone.auth.providers.home.is_none());
+    let endpoint = ("LARAVEL_VERIFY_TOKEN_ENDPOINT", "/api/verify-token");
+    let keyless = faulty(load(&[secret, url, endpoint]));
+    assert_eq!(keyless, ["LARAVEL_API_KEY"]);
+    let key = ("LARAVEL_API_KEY", "k");
+    let nowhere = faulty(load(&[secret, key, endpoint]));
+    assert_eq!(nowhere, ["LARAVEL_VERIFY_TOKEN_ENDPOINT (env)"]);
+    // The key and the tokens would go over the network in the clear.
+    let plain = ("LARAVEL_URL", "http://l.example");
+    let open = faulty(load(&[secret, key, plain, endpoint]));
+    assert_eq!(open, ["LARAVEL_VERIFY_TOKEN_ENDPOINT (env)"]);
+}
+
+#[test]
+fn keys_that_got_lost_make_no_demo() {
+    for key in [
+        "BEDSIDE_JWT_PUBLIC_KEY",
+        "BEDSIDE_JWT_PUBLIC_KEY_FILE",
+        "BEDSIDE_JWKS_PROVIDERS",
+    ] {
+        assert_eq!(faulty(load(&[(key, "")])), [key]);
+        assert!(load(&[(key, ""), ("JWT_SECRET", SECRET)]).is_ok());
+    }
+    let private = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----";
+    let faults = load(&[("BEDSIDE_JWT_PUBLIC_KEY", private)]).map(|_| ());
+    let text = faults.expect_err("a private key").to_string();
+    assert!(
+        text.contains("BEDSIDE_JWT_PUBLIC_KEY") && !text.contains("hunter2"),
+        "{text}"
+    );
 }
 
 #[test]

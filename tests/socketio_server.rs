@@ -8,8 +8,8 @@ use bedside::{
     socketio::{
         self,
         application::{
-            Application, ClientEvent, ConnectRefused, ConnectRequest, End, Packets, Peer,
-            PeerOutput,
+            Application, ClientEvent, ConnectRefused, ConnectRequest, Connected, Connecting, End,
+            Packets, Peer, PeerOutput,
         },
         engine::{Config, EngineEdge, metrics::NoSessionMetrics},
         protocol::Limits,
@@ -38,7 +38,13 @@ struct Tokens;
 struct Bearer(String, usize);
 
 impl Application for Tokens {
-    fn connect(&self, request: ConnectRequest<'_>) -> Result<Box<dyn Peer>, ConnectRefused> {
+    fn connect(&self, request: ConnectRequest<'_>) -> Connecting {
+        self.admit(&request).into()
+    }
+}
+
+impl Tokens {
+    fn admit(&self, request: &ConnectRequest<'_>) -> Connected {
         match &request.handshake.bearer {
             Some(token) => Ok(Box::new(Bearer(token.clone(), 0))),
             None => Err(ConnectRefused {

@@ -112,6 +112,33 @@ async fn nothing_but_a_good_hello_opens_a_session() {
 }
 
 #[actix_web::test]
+async fn whoever_others_are_asked_about_is_let_in_when_they_have_answered() {
+    let mut client = connect(&node(), WireFormat::Json);
+    client.say(&hello("slow-amal")).await;
+    client
+        .say(r#"{"id":2,"type":"sync.resume","data":{}}"#)
+        .await;
+    assert_eq!(client.expect().await.json()["type"], "session.welcome");
+    assert_eq!(client.expect().await.json()["reply_to"], 1);
+    assert_eq!(client.expect().await.json()["reply_to"], 2);
+    for (token, code, close) in [
+        ("slow-nobody", "unauthorized", 4401),
+        ("slow-late", "token_expired", 4401),
+        // With the same token it may go better another time.
+        ("slow-down", "unavailable", 4503),
+        ("down", "unavailable", 4503),
+    ] {
+        let mut client = connect(&node(), WireFormat::Json);
+        client.say(&hello(token)).await;
+        let error = client.expect().await.json();
+        assert_eq!(error["error"]["code"], code, "{token}");
+        assert_eq!(error["reply_to"], 1, "{token}");
+        assert_eq!(client.expect().await.close_code(), Some(close), "{token}");
+        assert_eq!(client.frame().await, None, "{token}");
+    }
+}
+
+#[actix_web::test]
 async fn who_says_nothing_is_closed() {
     let mut client = connect(&node(), WireFormat::Json);
     tokio::time::pause();

@@ -168,7 +168,19 @@ impl Node {
         identity: SessionIdentity,
         outbox: Arc<Outbox>,
     ) -> SessionHandle {
-        SessionActor::open(self.clone(), identity, outbox)
+        self.open_session_with_grace(identity, Duration::ZERO, outbox)
+    }
+
+    /// The same for a session that outlives its token by `grace`: its client is told that the
+    /// token is about to run out as any is, and closed so much later.
+    pub fn open_session_with_grace(
+        self: &Arc<Self>,
+        identity: SessionIdentity,
+        grace: Duration,
+        outbox: Arc<Outbox>,
+    ) -> SessionHandle {
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        SessionActor::open(self.clone(), identity, grace_ms, outbox)
     }
 
     /// Takes one request from what a user may do in a second, on all nodes and sockets together.

@@ -27,7 +27,10 @@ use crate::{
     counters::COUNTERS,
     node::{Node, Shared},
     outbox::{Outbox, SharedEvent},
-    ports::{identity::SessionIdentity, store::NotificationMark},
+    ports::{
+        identity::{SessionIdentity, Verification},
+        store::NotificationMark,
+    },
     rates::{self, Allowance, Rate},
     resume,
     supervision::{self, Recover},
@@ -101,8 +104,12 @@ pub(crate) struct SessionActor {
     email: Arc<str>,
     outbox: Arc<Outbox>,
     expires_at: Option<Timestamp>,
+    /// How long the session outlives its token, milliseconds.
+    grace_ms: i64,
     is_welcomed: bool,
     is_expiring_told: bool,
+    /// Another token is looked at.
+    is_refreshing: bool,
     token_timer: Option<SpawnHandle>,
     allowance: Allowance,
     reads: Rc<Semaphore>,
@@ -129,6 +136,7 @@ impl SessionActor {
     pub(crate) fn open(
         node: Arc<Node>,
         identity: SessionIdentity,
+        grace_ms: i64,
         outbox: Arc<Outbox>,
     ) -> SessionHandle {
         let shared = node.shared.clone();
@@ -148,10 +156,12 @@ impl SessionActor {
                 email: identity.email,
                 outbox: own_outbox,
                 expires_at: identity.expires_at,
+                grace_ms,
                 node,
                 shared: for_actor,
                 is_welcomed: false,
                 is_expiring_told: false,
+                is_refreshing: false,
                 token_timer: None,
                 allowance: Allowance::full(Rate::of_connection()),
                 reads: Rc::new(Semaphore::new(1)),
@@ -226,13 +236,15 @@ impl SessionActor {
         let Some(expires_at) = self.expires_at else {
             return;
         };
-        let left_ms = expires_at.millis_since(self.shared.clock.now());
+        let now = self.shared.clock.now();
+        let left_ms = expires_at.plus_millis(self.grace_ms).millis_since(now);
         if left_ms <= 0 {
             self.outbox.close(CloseCode::TokenExpired);
             return;
         }
-        let wait_ms = if left_ms > EXPIRING_BEFORE_MS {
-            left_ms - EXPIRING_BEFORE_MS
+        let until_told_ms = expires_at.millis_since(now) - EXPIRING_BEFORE_MS;
+        let wait_ms = if until_told_ms > 0 {
+            until_told_ms
         } else {
             if self.is_welcomed && !self.is_expiring_told {
                 self.is_expiring_told = true;
@@ -254,9 +266,38 @@ impl SessionActor {
         }));
     }
 
-    fn refresh(&mut self, token: &str, ctx: &mut Context<Self>) -> Result<Reply, CommandError> {
+    /// Takes another token. One that has to be asked about is waited for aside, and meanwhile the
+    /// session goes on with the one it has.
+    fn refresh(&mut self, token: &str, responder: Responder, ctx: &mut Context<Self>) {
+        if self.is_refreshing {
+            COUNTERS.rate_limited.add(1);
+            return responder.err(CommandError {
+                retry_after_ms: 1_000,
+                ..CommandError::new(ErrorCode::RateLimited, "another token is looked at")
+            });
+        }
         let now = self.shared.clock.now();
-        let identity = self.shared.identities.verify(token, now)?;
+        match self.shared.identities.verify(token, now) {
+            Verification::Done(verified) => {
+                let result = verified.and_then(|identity| self.refreshed(identity, ctx));
+                responder.answer(result);
+            }
+            Verification::Waiting(verified) => {
+                self.is_refreshing = true;
+                ctx.spawn(verified.into_actor(self).map(move |verified, actor, ctx| {
+                    actor.is_refreshing = false;
+                    let result = verified.and_then(|identity| actor.refreshed(identity, ctx));
+                    responder.answer(result);
+                }));
+            }
+        }
+    }
+
+    fn refreshed(
+        &mut self,
+        identity: SessionIdentity,
+        ctx: &mut Context<Self>,
+    ) -> Result<Reply, CommandError> {
         if identity.user_id != self.caller.user_id {
             return Err(CommandError::forbidden(
                 "the token belongs to somebody else",
@@ -406,6 +447,7 @@ impl Supervised for SessionActor {
     fn restarting(&mut self, _: &mut Self::Context) {
         // What was spawned is gone with the context.
         self.token_timer = None;
+        self.is_refreshing = false;
         self.reads = Rc::new(Semaphore::new(1));
         self.reads_waiting = 0;
         self.filling.clear();
@@ -432,7 +474,7 @@ impl Handler<Inbound> for SessionActor {
         }
         if self
             .expires_at
-            .is_some_and(|at| at <= self.shared.clock.now())
+            .is_some_and(|at| at.plus_millis(self.grace_ms) <= self.shared.clock.now())
             && !matches!(command, Command::SessionRefresh(_))
         {
             responder.err(CommandError::new(
@@ -449,8 +491,7 @@ impl Handler<Inbound> for SessionActor {
             // The transport has verified it; here it only gets its reply, after the welcome.
             Command::SessionHello(_) => responder.ok(Reply::Empty(Empty {})),
             Command::SessionRefresh(refresh) => {
-                let result = self.refresh(&refresh.token, ctx);
-                responder.answer(result);
+                self.refresh(&refresh.token, responder, ctx);
             }
             Command::SyncResume(resume) => {
                 let outbox = self.outbox.clone();

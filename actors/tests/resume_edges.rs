@@ -11,11 +11,11 @@ use bedside_actors::{
     node::Node,
     ports::{
         clock::SystemClock,
-        identity::{Identities, SessionIdentity},
+        identity::{Identities, Verification},
     },
 };
 use bedside_protocol::{
-    Command, CommandError, ConversationKind, Event, Role, Timestamp, command::SessionRefresh,
+    Command, ConversationKind, Event, Role, Timestamp, command::SessionRefresh,
 };
 use common::*;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 struct Choking;
 
 impl Identities for Choking {
-    fn verify(&self, token: &str, now: Timestamp) -> Result<SessionIdentity, CommandError> {
+    fn verify(&self, token: &str, now: Timestamp) -> Verification {
         assert_ne!(token, "boom", "a fault that a test injected");
         PlainIdentities.verify(token, now)
     }

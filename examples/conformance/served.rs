@@ -1,8 +1,8 @@
 //! What the suites of Socket.IO expect to be served.
 
 use bedside::socketio::application::{
-    Application, Arguments, ClientEvent, ConnectRefused, ConnectRequest, End, Packets, Peer,
-    PeerOutput,
+    Application, Arguments, ClientEvent, ConnectRefused, ConnectRequest, Connected, Connecting,
+    End, Packets, Peer, PeerOutput,
 };
 use serde_json::{Value as Json, json};
 use std::{
@@ -17,7 +17,13 @@ const WAITING_MAX: usize = 64;
 pub(crate) struct Echo;
 
 impl Application for Echo {
-    fn connect(&self, request: ConnectRequest<'_>) -> Result<Box<dyn Peer>, ConnectRefused> {
+    fn connect(&self, request: ConnectRequest<'_>) -> Connecting {
+        self.admit(&request).into()
+    }
+}
+
+impl Echo {
+    fn admit(&self, request: &ConnectRequest<'_>) -> Connected {
         let answers = match request.namespace {
             "/" => true,
             "/custom" => false,

@@ -15,7 +15,7 @@ use bedside_actors::{
     node::{Node, NodeConfig},
     ports::{
         clock::SystemClock,
-        identity::{Identities, SessionIdentity},
+        identity::{Identities, Verification},
         store::memory::MemoryStore,
     },
 };
@@ -37,8 +37,8 @@ const CONNECTIONS_MAX: usize = 100_000;
 struct Nobody;
 
 impl Identities for Nobody {
-    fn verify(&self, _: &str, _: Timestamp) -> Result<SessionIdentity, CommandError> {
-        Err(nobody())
+    fn verify(&self, _: &str, _: Timestamp) -> Verification {
+        Err(nobody()).into()
     }
 }
 

@@ -1,13 +1,13 @@
 //! Small adapters between what one module offers and another asks for.
 
 use actix_web::{HttpRequest, http::header};
-use bedside_actors::ports::identity::{Identities, SessionIdentity};
-use bedside_protocol::{CommandError, Timestamp, limits};
+use bedside_actors::ports::identity::{Identities, Verification};
+use bedside_protocol::{Timestamp, limits};
 use std::{sync::Arc, time::Duration};
 
 use super::peers::TicketOffice;
 use crate::{
-    auth::{Identity, Verifier},
+    auth::{Gate, Identity},
     config::MetricsConfig,
     demo::is_proxy_header,
     http::{HttpMetrics, IssueTicket, IssuedTicket, TokenScopes},
@@ -17,18 +17,17 @@ use crate::{
 };
 
 /// Verifies tokens for sockets and REST.
-pub(super) struct Tokens(pub(super) Arc<Verifier>);
+pub(super) struct Tokens(pub(super) Gate);
 
 impl Identities for Tokens {
-    fn verify(&self, token: &str, now: Timestamp) -> Result<SessionIdentity, CommandError> {
-        self.0.verify(token, now).map(Into::into)
+    fn verify(&self, token: &str, now: Timestamp) -> Verification {
+        self.0.verify(token, now)
     }
 }
 
 impl TokenScopes for Tokens {
     fn scopes(&self, token: &str) -> Vec<String> {
-        let verified = self.0.verify(token, Timestamp::now());
-        verified.map_or_else(|_| Vec::new(), |identity| identity.scopes.to_vec())
+        self.0.scopes(token, Timestamp::now())
     }
 }
 

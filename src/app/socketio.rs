@@ -26,6 +26,7 @@ pub(super) fn clinic(config: &Config, node: &Arc<Node>, shown: &Arc<Shown>) -> A
         node: node.clone(),
         shown: shown.clone(),
         replay: config.socketio.replay,
+        grace: config.socketio.grace,
     }))
 }
 

@@ -114,7 +114,7 @@ fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
     items.iter().filter_map(Value::as_str)
 }
 
-fn name(name: Option<&Value>, fullname: Option<&Value>) -> Arc<str> {
+pub(super) fn name(name: Option<&Value>, fullname: Option<&Value>) -> Arc<str> {
     let text = [name, fullname]
         .into_iter()
         .flatten()
@@ -126,7 +126,7 @@ fn name(name: Option<&Value>, fullname: Option<&Value>) -> Arc<str> {
     Arc::from(&clean[..clean.floor_char_boundary(NAME_BYTES_MAX)])
 }
 
-fn email(email: Option<&Value>) -> Arc<str> {
+pub(super) fn email(email: Option<&Value>) -> Arc<str> {
     let usable = |text: &&str| text.len() <= EMAIL_BYTES_MAX && !text.contains(char::is_control);
     let text = email.and_then(Value::as_str).map(str::trim);
     Arc::from(text.filter(usable).unwrap_or_default())

@@ -34,12 +34,16 @@ pub(super) struct Args {
 pub(super) enum TokenError {
     NoSecret(KeyFileError),
     NotInDemo(Role),
+    NotOurs,
 }
 
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSecret(error) => error.fmt(f),
+            Self::NotOurs => f.write_str(
+                "others sign this server's tokens; to sign some here too, set JWT_SECRET",
+            ),
             Self::NotInDemo(role) => write!(
                 f,
                 "there is no {} in demo mode: set JWT_SECRET",
@@ -54,7 +58,9 @@ pub(super) fn mint(args: &Args, config: &Config) -> Result<String, TokenError> {
     if let (true, Some(role)) = (config.is_demo(), not_in_demo) {
         return Err(TokenError::NotInDemo(*role));
     }
-    let secret = demo::signing_secret(config).map_err(TokenError::NoSecret)?;
+    let secret = demo::signing_secret(config)
+        .map_err(TokenError::NoSecret)?
+        .ok_or(TokenError::NotOurs)?;
     let auth = &config.auth;
     let minter = Minter::hs256(&secret, auth.issuer.clone(), auth.audience.clone());
     let roles: Vec<&str> = args.role.iter().map(|role| role.name()).collect();

@@ -75,9 +75,12 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<ClusterConfig> {
         ),
     ];
     for (variable, what) in needed {
-        // Without a secret SCYLLA_NODES asks for one itself.
-        let is_said = variable == v::JWT_SECRET && r.is_set(v::SCYLLA_NODES);
-        if !r.is_set(variable) && !is_said {
+        let is_there = match variable == v::JWT_SECRET {
+            // Other keys do, too; and without any SCYLLA_NODES asks for one itself.
+            true => super::has_keys(r) || r.is_set(v::SCYLLA_NODES),
+            false => r.is_set(variable),
+        };
+        if !is_there {
             r.fault(variable, "nothing", &format!("{what}, {why}"));
         }
     }

@@ -266,6 +266,18 @@ pub(super) fn on_or_off(text: &str) -> Parsed<bool> {
     }
 }
 
+/// How long Socket.IO clients outlive their tokens.
+pub(super) fn socketio_expiry(text: &str) -> Parsed<Duration> {
+    const EXPECTED: &str = "close, or grace:<hours> with 1 to 12 hours, such as grace:8";
+    if text.eq_ignore_ascii_case("close") {
+        return Ok(Duration::ZERO);
+    }
+    let hours = text.strip_prefix("grace:").ok_or(EXPECTED)?;
+    number(hours, 1..=12)
+        .map(|hours| Duration::from_secs(hours * 3_600))
+        .ok_or(EXPECTED)
+}
+
 pub(super) fn retention(text: &str) -> Parsed<Duration> {
     number(text, 1..=3_650)
         .map(|days| Duration::from_secs(days * 24 * 60 * 60))
@@ -297,7 +309,10 @@ pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
 }
 
 /// Digits alone (no sign, no spaces), within bounds.
-fn number<T: std::str::FromStr + PartialOrd>(text: &str, bounds: RangeInclusive<T>) -> Option<T> {
+pub(super) fn number<T: std::str::FromStr + PartialOrd>(
+    text: &str,
+    bounds: RangeInclusive<T>,
+) -> Option<T> {
     if !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

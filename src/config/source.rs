@@ -156,6 +156,16 @@ impl<'a> Reader<'a> {
         self.find(variable).is_some()
     }
 
+    /// Whether anybody set the variable, be it to nothing.
+    pub(super) fn is_named(&self, variable: &'static Variable) -> bool {
+        (self.env)(variable.name).is_some() || self.file.contains_key(variable.name)
+    }
+
+    /// What the variable is set to, unread.
+    pub(super) fn text_of(&self, variable: &'static Variable) -> Option<String> {
+        self.find(variable).map(|(text, _)| text)
+    }
+
     /// Notes what is wrong with a variable beside others.
     pub(super) fn fault(&mut self, variable: &Variable, found: &str, expected: &str) {
         self.faults.push(Fault {

@@ -105,10 +105,27 @@ variables! {
         BEDSIDE_CLUSTER_NAME = "bedside";
     }
     "auth" {
-        /// The HS256 key, at least 32 bytes. Without it the server runs in demo mode.
+        /// The HS256 key, at least 32 bytes. Without it and the other keys below the server runs
+        /// in demo mode.
         JWT_SECRET: secret;
+        /// Public keys that tokens may be signed with instead, as PEM: RS256, ES256, EdDSA.
+        BEDSIDE_JWT_PUBLIC_KEY: secret;
+        /// The same in a file.
+        BEDSIDE_JWT_PUBLIC_KEY_FILE;
+        /// Who else issues tokens and publishes the keys, comma separated, at most 16.
+        BEDSIDE_JWKS_PROVIDERS;
+        /// How old published keys get when all is well, seconds, 10..=86,400.
+        BEDSIDE_JWKS_REFRESH_S = "300";
+        /// A PEM file with authorities that sign providers' certificates, besides the public ones.
+        BEDSIDE_IDENTITY_TLS_CA;
         /// The issuer that tokens must have, when `BEDSIDE_JWT_ISSUER` is not set.
         LARAVEL_URL;
+        /// What shows the sign-in at `LARAVEL_URL` that it is us who ask.
+        LARAVEL_API_KEY: secret;
+        /// Where the sign-in is asked whether a token still holds. Without it it is not asked.
+        LARAVEL_VERIFY_TOKEN_ENDPOINT;
+        /// Where the sign-in is asked what somebody is called. Without it it is not asked.
+        LARAVEL_GET_USER_ENDPOINT;
         /// The issuer that tokens must have. Without it any.
         BEDSIDE_JWT_ISSUER;
         /// The audience that tokens must have. Without it any.
@@ -133,6 +150,8 @@ variables! {
     "socketio" {
         /// Whether Socket.IO clients get the direct messages that they missed by themselves.
         BEDSIDE_SOCKETIO_REPLAY = "off";
+        /// What happens to Socket.IO clients whose token runs out: `close`, or `grace:<hours>`.
+        BEDSIDE_SOCKETIO_EXPIRY = "close";
     }
     "notifications" {
         /// How long notifications are kept, days, 1..=3,650.
@@ -190,7 +209,4 @@ pub const NOT_USED: &[&str] = &[
     "TWILIO_AUTH_TOKEN",
     "TWILIO_PHONE_NUMBER",
     "MAX_RETRY_ATTEMPTS",
-    "LARAVEL_API_KEY",
-    "LARAVEL_VERIFY_TOKEN_ENDPOINT",
-    "LARAVEL_GET_USER_ENDPOINT",
 ];

@@ -18,13 +18,15 @@ pub fn demo_secret(data_dir: &Path) -> Result<Secret, KeyFileError> {
     key_file(data_dir, FILE)
 }
 
-/// What signs this server's tokens: `JWT_SECRET`, or the demo secret in demo mode.
+/// What signs this server's tokens: `JWT_SECRET`, or the demo secret in demo mode. None for a
+/// server whose tokens others sign.
 ///
 /// # Errors
 /// When the demo secret can neither be read nor made.
-pub fn signing_secret(config: &Config) -> Result<Secret, KeyFileError> {
+pub fn signing_secret(config: &Config) -> Result<Option<Secret>, KeyFileError> {
     match &config.auth.jwt_secret {
-        Some(secret) => Ok(secret.clone()),
-        None => demo_secret(&config.store.data_dir),
+        Some(secret) => Ok(Some(secret.clone())),
+        None if config.is_demo() => demo_secret(&config.store.data_dir).map(Some),
+        None => Ok(None),
     }
 }

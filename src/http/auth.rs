@@ -1,14 +1,15 @@
 //! Who asks: the bearer of a verified token, and nothing that the request says besides.
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
-use bedside_actors::{caller::Caller, ports::identity::SessionIdentity};
+use bedside_actors::{
+    caller::Caller,
+    ports::identity::{SessionIdentity, Verification},
+};
 use bedside_protocol::{
     Command, CommandError, ErrorCode, Reply, Role, Roles, UserId, limits::TOKEN_BYTES_MAX,
 };
-use std::{
-    future::{Ready, ready},
-    sync::Arc,
-};
+use futures_util::future::{Either, FutureExt as _, LocalBoxFuture, Ready, ready};
+use std::sync::Arc;
 
 use super::{
     parts::{HttpParts, Parts},
@@ -25,14 +26,44 @@ pub(crate) struct Bearer {
     token: String,
 }
 
+/// Who asks, or why they are refused: ready at once when all is known that it takes, without a
+/// box for it.
+pub(crate) type Known<T> = Either<
+    Ready<Result<T, actix_web::Error>>,
+    LocalBoxFuture<'static, Result<T, actix_web::Error>>,
+>;
+
 impl Bearer {
-    fn of(request: &HttpRequest) -> Result<Self, CommandError> {
-        let parts = request
-            .app_data::<Parts>()
-            .expect("the parts are there, because `configure` puts them beside the routes");
-        let token = token_of(request)?;
+    fn of(request: &HttpRequest) -> Known<Self> {
+        let parts = parts_of(request);
+        let token = match token_of(request) {
+            Ok(token) => token,
+            Err(error) => return Either::Left(ready(Err(refuse(request, error)))),
+        };
         let now = parts.node.clock().now();
-        let identity = parts.node.identities().verify(token, now)?;
+        match parts.node.identities().verify(token, now) {
+            Verification::Done(verified) => {
+                let bearer = verified.and_then(|identity| Self::verified(parts, identity, token));
+                Either::Left(ready(bearer.map_err(|error| refuse(request, error))))
+            }
+            Verification::Waiting(verified) => {
+                let (request, token) = (request.clone(), token.to_owned());
+                let bearer = async move {
+                    let verified = verified.await;
+                    let bearer = verified
+                        .and_then(|identity| Self::verified(parts_of(&request), identity, &token));
+                    bearer.map_err(|error| refuse(&request, error))
+                };
+                Either::Right(bearer.boxed_local())
+            }
+        }
+    }
+
+    fn verified(
+        parts: &HttpParts,
+        identity: SessionIdentity,
+        token: &str,
+    ) -> Result<Self, CommandError> {
         parts.node.allow(&identity.user_id)?;
         // A system is not a person, so it does not enter the directory of people.
         if !is_system(identity.roles) {
@@ -92,6 +123,12 @@ impl Bearer {
     }
 }
 
+fn parts_of(request: &HttpRequest) -> &HttpParts {
+    request
+        .app_data::<Parts>()
+        .expect("the parts are there, because `configure` puts them beside the routes")
+}
+
 fn token_of(request: &HttpRequest) -> Result<&str, CommandError> {
     let unauthorized = |why: &'static str| CommandError::new(ErrorCode::Unauthorized, why);
     let value = request
@@ -128,10 +165,10 @@ fn caller(identity: &SessionIdentity) -> Caller {
 
 impl FromRequest for Bearer {
     type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
+    type Future = Known<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request).map_err(|error| refuse(request, error)))
+        Self::of(request)
     }
 }
 
@@ -149,26 +186,28 @@ impl Me {
         Ok(parts.node.execute(self.0.clone(), command).await?)
     }
 
-    fn of(request: &HttpRequest) -> Result<(Self, SessionIdentity), CommandError> {
-        let bearer = Bearer::of(request)?;
-        let caller = bearer.caller();
-        let identity = bearer.identity;
-        if identity.roles.is_empty() || is_system(identity.roles) {
-            return Err(CommandError::forbidden(
-                "this is for people; the token's roles have no rights here",
-            ));
-        }
-        Ok((Self(caller), identity))
+    fn of(request: &HttpRequest) -> Known<(Self, SessionIdentity)> {
+        let at = request.clone();
+        then(Bearer::of(request), move |bearer| {
+            let caller = bearer.caller();
+            let identity = bearer.identity;
+            if identity.roles.is_empty() || is_system(identity.roles) {
+                let error = CommandError::forbidden(
+                    "this is for people; the token's roles have no rights here",
+                );
+                return Err(refuse(&at, error));
+            }
+            Ok((Self(caller), identity))
+        })
     }
 }
 
 impl FromRequest for Me {
     type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
+    type Future = Known<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let me = Self::of(request).map(|(me, _)| me);
-        ready(me.map_err(|error| refuse(request, error)))
+        then(Self::of(request), |(me, _)| Ok(me))
     }
 }
 
@@ -177,11 +216,21 @@ pub(crate) struct SignedIn(pub(crate) SessionIdentity);
 
 impl FromRequest for SignedIn {
     type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
+    type Future = Known<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let identity = Me::of(request).map(|(_, identity)| Self(identity));
-        ready(identity.map_err(|error| refuse(request, error)))
+        then(Me::of(request), |(_, identity)| Ok(Self(identity)))
+    }
+}
+
+/// Goes on with what was found out.
+pub(crate) fn then<A: 'static, B: 'static>(
+    known: Known<A>,
+    go_on: impl FnOnce(A) -> Result<B, actix_web::Error> + 'static,
+) -> Known<B> {
+    match known {
+        Either::Left(known) => Either::Left(ready(known.into_inner().and_then(go_on))),
+        Either::Right(later) => Either::Right(async { go_on(later.await?) }.boxed_local()),
     }
 }
 

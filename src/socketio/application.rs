@@ -9,6 +9,7 @@ mod event;
 use actix_http::header::{self, HeaderMap};
 use bedside_protocol::CloseCode;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value as Json;
 use socketioxide_core::{Value, packet::Packet, parser::Parse as _};
@@ -26,11 +27,26 @@ use crate::ws::frame::{Opcode, frame_header, framed};
 
 /// What is served. One for all connections of a server.
 pub trait Application: Send + Sync + 'static {
-    /// A client asks to be let into a namespace. Called on an arbiter's thread.
-    ///
-    /// # Errors
-    /// What the client is refused with.
-    fn connect(&self, request: ConnectRequest<'_>) -> Result<Box<dyn Peer>, ConnectRefused>;
+    /// A client asks to be let into a namespace. Called on an arbiter's thread, and what is to be
+    /// waited for is polled on one.
+    fn connect(&self, request: ConnectRequest<'_>) -> Connecting;
+}
+
+/// The client in the namespace, or what it is refused with.
+pub type Connected = Result<Box<dyn Peer>, ConnectRefused>;
+
+/// What becomes of a client that asks to be let in.
+pub enum Connecting {
+    /// It is known at once.
+    Done(Connected),
+    /// Somebody else has to be asked first. Dropped when the client is gone.
+    Waiting(BoxFuture<'static, Connected>),
+}
+
+impl From<Connected> for Connecting {
+    fn from(connected: Connected) -> Self {
+        Self::Done(connected)
+    }
 }
 
 /// A client asks to be let into a namespace.

@@ -30,15 +30,20 @@ mod notifications;
 mod out;
 mod peer;
 mod recent;
+mod refresh;
 mod replay;
 mod rooms;
 mod root;
 
-use bedside_actors::{node::Node, ports::identity::SessionIdentity};
+use bedside_actors::{
+    node::Node,
+    ports::identity::{SessionIdentity, Verification, Verified},
+};
 use bedside_protocol::{ConsultationId, ConversationId, ErrorCode, Role, Roles, UserId};
+use futures_util::future::FutureExt as _;
 use serde::Deserialize as _;
 use serde_json::{Value as Json, json};
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use self::{
     client::Client,
@@ -50,7 +55,9 @@ use self::{
     rooms::{Room, RoomEvent, Sitter},
     root::Root,
 };
-use super::application::{Application, ConnectRefused, ConnectRequest, Peer};
+use super::application::{
+    Application, ConnectRefused, ConnectRequest, Connected, Connecting, Peer,
+};
 use crate::{
     peer_calls::{
         everywhere::Everywhere,
@@ -76,6 +83,8 @@ pub struct ClinicParts {
     pub shown: Arc<Shown>,
     /// Whether clients of `/` are sent what they have missed: `BEDSIDE_SOCKETIO_REPLAY`.
     pub replay: bool,
+    /// How long clients stay after their token ran out: `BEDSIDE_SOCKETIO_EXPIRY`.
+    pub grace: Duration,
 }
 
 /// The dialects of the clinics' front ends. See the module's text.
@@ -88,7 +97,7 @@ impl Clinic {
     #[must_use]
     pub fn new(parts: ClinicParts) -> Self {
         Self {
-            hall: Arc::new(Hall::new(parts.node, parts.shown, parts.replay)),
+            hall: Arc::new(Hall::new(parts)),
         }
     }
 
@@ -140,92 +149,122 @@ impl Clinic {
     pub(crate) fn shown(&self, user_id: &UserId, id: ConversationId) -> u64 {
         self.hall.shown.highest(user_id, id).unwrap_or(0)
     }
+}
 
-    /// Who asks to be let in.
-    fn identify(&self, request: &ConnectRequest<'_>) -> Result<SessionIdentity, ConnectRefused> {
-        let token = request.auth.get("token").and_then(Json::as_str);
-        let bearer = request.handshake.bearer.as_deref();
-        let now = self.hall.node.clock().now();
-        let verified = match token.or(bearer) {
-            Some(token) => self.hall.node.identities().verify(token, now),
-            None => return Err(self.refuse(request, None, ErrorCode::Unauthorized, None)),
-        };
-        let identity = verified.map_err(|error| self.refuse(request, None, error.code, None))?;
+/// A client that asks to be let in: where, from where, and what it says about itself.
+struct Knock<'a> {
+    namespace: &'static str,
+    address: IpAddr,
+    auth: &'a Json,
+}
+
+impl Knock<'_> {
+    /// Lets in whom the token speaks for.
+    fn answer(&self, hall: &Arc<Hall>, verified: Verified) -> Connected {
+        let identity = verified.map_err(|error| self.refuse(hall, None, error.code, None))?;
         let roles = identity.roles;
         if roles.is_empty() || roles == Roles::from(Role::Service) {
-            return Err(self.refuse(request, Some(&identity), ErrorCode::Forbidden, None));
+            return Err(self.refuse(hall, Some(&identity), ErrorCode::Forbidden, None));
         }
         // Seed 003's clients say who they are, and were believed.
-        let claimed = request
-            .auth
-            .get("userId")
-            .filter(|claimed| !claimed.is_null());
+        let claimed = self.auth.get("userId").filter(|claimed| !claimed.is_null());
         if let Some(claimed) = claimed {
             let claimed = SeedId::deserialize(claimed).ok();
             if claimed.as_ref().map(SeedId::as_str) != Some(identity.user_id.as_str()) {
                 let why = Some("auth.userId was somebody else");
-                return Err(self.refuse(request, Some(&identity), ErrorCode::Forbidden, why));
+                return Err(self.refuse(hall, Some(&identity), ErrorCode::Forbidden, why));
             }
         }
-        Ok(identity)
+        Ok(match self.namespace {
+            Notifications::NAMESPACE => admit(hall, identity, Notifications),
+            Consultations::NAMESPACE => admit(hall, identity, Consultations::default()),
+            Messages::NAMESPACE => admit(hall, identity, Messages),
+            _ => {
+                let root = Root::new(hall, &identity.user_id, self.auth);
+                admit(hall, identity, root)
+            }
+        })
     }
 
     fn refuse(
         &self,
-        request: &ConnectRequest<'_>,
+        hall: &Arc<Hall>,
         who: Option<&SessionIdentity>,
         code: ErrorCode,
         why: Option<&str>,
     ) -> ConnectRefused {
-        let (address, who) = (
-            request.handshake.address,
-            who.map(|who| who.user_id.clone()),
-        );
-        let entry = self
-            .hall
+        let who = who.map(|who| who.user_id.clone());
+        let entry = hall
             .door
-            .entry(address, request.namespace, why.unwrap_or(code.name()));
+            .entry(self.address, self.namespace, why.unwrap_or(code.name()));
+        // That we cannot tell is nothing that anybody did.
+        let entry = entry.filter(|_| code != ErrorCode::Unavailable);
         if let Some(entry) = entry {
-            let record = entry.by(who, self.hall.node.clock().now());
-            let store = Arc::clone(self.hall.node.store());
+            let record = entry.by(who, hall.node.clock().now());
+            let store = Arc::clone(hall.node.store());
             actix_rt::spawn(audit::write(store, record));
         }
+        // Whatever is wrong with a token, for these clients it is one thing. That it could not be
+        // looked at is another: they try again with the same one.
+        let message = match code {
+            ErrorCode::Unavailable => code,
+            _ => ErrorCode::Unauthorized,
+        };
         ConnectRefused {
-            // Whatever is wrong with a token, for these clients it is one thing.
-            message: ErrorCode::Unauthorized.name().to_owned(),
+            message: message.name().to_owned(),
             data: Some(json!({"code": code.name()})),
         }
     }
+}
 
-    fn admit<D: Dialect>(&self, identity: SessionIdentity, dialect: D) -> Box<dyn Peer> {
-        let client = Client::open(&self.hall, identity, D::NAMESPACE, D::AMBIENT);
-        Box::new(ClinicPeer::new(client, dialect))
-    }
+fn admit<D: Dialect>(hall: &Arc<Hall>, identity: SessionIdentity, dialect: D) -> Box<dyn Peer> {
+    let client = Client::open(hall, identity, D::NAMESPACE, D::AMBIENT);
+    Box::new(ClinicPeer::new(client, dialect))
 }
 
 impl Application for Clinic {
-    fn connect(&self, request: ConnectRequest<'_>) -> Result<Box<dyn Peer>, ConnectRefused> {
+    fn connect(&self, request: ConnectRequest<'_>) -> Connecting {
         let namespaces = [
             Root::NAMESPACE,
             Notifications::NAMESPACE,
             Consultations::NAMESPACE,
             Messages::NAMESPACE,
         ];
-        if !namespaces.contains(&request.namespace) {
-            return Err(ConnectRefused {
-                message: "Invalid namespace".to_owned(),
+        let Some(namespace) = namespaces.into_iter().find(|n| *n == request.namespace) else {
+            let message = "Invalid namespace".to_owned();
+            return Connecting::Done(Err(ConnectRefused {
+                message,
                 data: None,
-            });
-        }
-        let who = self.identify(&request)?;
-        Ok(match request.namespace {
-            Notifications::NAMESPACE => self.admit(who, Notifications),
-            Consultations::NAMESPACE => self.admit(who, Consultations::default()),
-            Messages::NAMESPACE => self.admit(who, Messages),
-            _ => {
-                let root = Root::new(&self.hall, &who.user_id, request.auth);
-                self.admit(who, root)
+            }));
+        };
+        let hall = &self.hall;
+        let knock = Knock {
+            namespace,
+            address: request.handshake.address,
+            auth: request.auth,
+        };
+        let token = request.auth.get("token").and_then(Json::as_str);
+        let Some(token) = token.or(request.handshake.bearer.as_deref()) else {
+            let refused = knock.refuse(hall, None, ErrorCode::Unauthorized, None);
+            return Connecting::Done(Err(refused));
+        };
+        let node = &hall.node;
+        match node.identities().verify(token, node.clock().now()) {
+            Verification::Done(verified) => knock.answer(hall, verified).into(),
+            Verification::Waiting(verified) => {
+                let (hall, address) = (Arc::clone(hall), knock.address);
+                let auth = request.auth.clone();
+                let connected = async move {
+                    let verified = verified.await;
+                    let knock = Knock {
+                        namespace,
+                        address,
+                        auth: &auth,
+                    };
+                    knock.answer(&hall, verified)
+                };
+                Connecting::Waiting(connected.boxed())
             }
-        })
+        }
     }
 }

@@ -12,6 +12,7 @@ pub use limits::Limits;
 
 use bedside_protocol::CloseCode;
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use serde_json::Value as Json;
 use socketioxide_core::{Str, packet::PacketData, parser::ParserState};
 use std::{
@@ -25,8 +26,8 @@ use tokio::time::Instant;
 use self::packets::Inbound;
 use super::{
     application::{
-        Application, ClientEvent, ConnectRefused, ConnectRequest, End, Format, Handshake, Packets,
-        Peer, PeerOutput,
+        Application, ClientEvent, ConnectRefused, ConnectRequest, Connected, Connecting, End,
+        Format, Handshake, Packets, Peer, PeerOutput,
     },
     engine::{
         metrics::SessionMetrics,
@@ -65,6 +66,8 @@ pub struct Connection {
     /// Known from its first packet on.
     format: Option<Format>,
     members: Vec<Member>,
+    /// Namespaces that it waits to be let into.
+    asking: Vec<Asking>,
     /// A packet whose attachments have not all come.
     partial: Option<Box<ParserState>>,
     /// Answers of our own.
@@ -83,6 +86,13 @@ struct Member {
     peer: Box<dyn Peer>,
     /// The id that it has yet to be told, once its peer is ready for it.
     admitting: Option<Box<str>>,
+}
+
+/// A client that somebody else is asked about.
+struct Asking {
+    namespace: Str,
+    socket_id: Box<str>,
+    connected: BoxFuture<'static, Connected>,
 }
 
 struct Alone {
@@ -108,6 +118,7 @@ impl Connection {
             waiting,
             format: None,
             members: Vec::new(),
+            asking: Vec::new(),
             partial: None,
             queue: VecDeque::new(),
             choked: false,
@@ -147,8 +158,9 @@ impl Connection {
     }
 
     fn connect(&mut self, namespace: Str, auth: &Json) -> Result<(), CloseCode> {
-        let is_new = self.position(&namespace).is_none();
-        if !is_new || self.members.len() >= self.server.limits.namespaces_max {
+        let is_new = self.position(&namespace).is_none() && self.asked(&namespace).is_none();
+        let namespaces = self.members.len() + self.asking.len();
+        if !is_new || namespaces >= self.server.limits.namespaces_max {
             return Err(self.malformed());
         }
         if self.server.admission.is_draining() {
@@ -158,33 +170,76 @@ impl Connection {
             return Err(CloseCode::InternalError);
         };
         let server = Arc::clone(&self.server);
-        let connected = server.application.connect(ConnectRequest {
+        let connecting = server.application.connect(ConnectRequest {
             namespace: &namespace,
             auth,
             handshake: &self.handshake,
             socket_id: &socket_id,
             format: self.format(),
         });
+        let namespace = kept(&namespace);
+        match connecting {
+            Connecting::Done(connected) => self.connected(namespace, &socket_id, connected),
+            Connecting::Waiting(connected) => {
+                self.asking.push(Asking {
+                    namespace,
+                    socket_id: socket_id.into(),
+                    connected,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn connected(
+        &mut self,
+        namespace: Str,
+        socket_id: &str,
+        connected: Connected,
+    ) -> Result<(), CloseCode> {
         match connected {
             Ok(mut peer) => {
                 // Most are ready at once; the others are asked again for output.
                 let mut cx = Context::from_waker(Waker::noop());
                 let is_ready = peer.poll_admitted(&mut cx).is_ready();
                 if is_ready {
-                    self.packets(&namespace).welcome(&socket_id, &*peer);
+                    self.packets(&namespace).welcome(socket_id, &*peer);
                 }
                 // Most clients join one namespace, for which a Vec would make room for four.
                 self.members.reserve_exact(1);
                 self.members.push(Member {
-                    namespace: kept(&namespace),
+                    namespace,
                     peer,
-                    admitting: (!is_ready).then(|| socket_id.into_boxed_str()),
+                    admitting: (!is_ready).then(|| socket_id.into()),
                 });
                 self.alone = None;
                 self.waiting = None;
                 Ok(())
             }
             Err(refused) => self.refuse(&namespace, &refused),
+        }
+    }
+
+    fn asked(&self, namespace: &str) -> Option<usize> {
+        let is_it = |asking: &Asking| asking.namespace.as_str() == namespace;
+        self.asking.iter().position(is_it)
+    }
+
+    /// Lets those in about whom others were asked, or refuses them.
+    fn poll_asked(&mut self, cx: &mut Context<'_>) {
+        let mut at = 0;
+        while let Some(asking) = self.asking.get_mut(at) {
+            let Poll::Ready(connected) = asking.connected.poll_unpin(cx) else {
+                at += 1;
+                continue;
+            };
+            let asking = self.asking.remove(at);
+            let connected = self.connected(asking.namespace, &asking.socket_id, connected);
+            if let Err(code) = connected {
+                self.ended = Some(code);
+                self.asking = Vec::new();
+                return;
+            }
         }
     }
 
@@ -199,6 +254,11 @@ impl Connection {
     }
 
     fn on_packet(&mut self, namespace: &str, data: PacketData) -> Result<(), packets::Malformed> {
+        if let (Some(at), PacketData::Disconnect) = (self.asked(namespace), &data) {
+            // It does not wait for the answer.
+            self.asking.remove(at);
+            return Ok(());
+        }
         let at = self.position(namespace).ok_or(packets::Malformed)?;
         let format = self.format();
         match data {
@@ -340,6 +400,7 @@ impl Speaker for Connection {
             return Poll::Ready(Output::Closed(code));
         }
         let before = into.len();
+        self.poll_asked(cx);
         if !self.queue.is_empty() {
             into.append(&mut self.queue);
             self.queue = VecDeque::new();

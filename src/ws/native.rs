@@ -3,7 +3,7 @@
 use bedside_actors::{
     node::Node,
     outbox::{Drained, Encoder, Outbox},
-    ports::identity::SessionIdentity,
+    ports::identity::{SessionIdentity, Verification, Verified},
     session::SessionHandle,
 };
 use bedside_protocol::{
@@ -11,7 +11,7 @@ use bedside_protocol::{
     codec, command::SessionHello, event::SessionClosing, limits,
 };
 use bytes::Bytes;
-use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use futures_util::future::{BoxFuture, FutureExt as _, LocalBoxFuture};
 use std::{
     collections::VecDeque,
     rc::Rc,
@@ -43,8 +43,20 @@ pub struct Native {
 enum State {
     /// It has yet to say who it is.
     Hello { deadline: Instant, waiting: Waiting },
+    /// It has, and somebody else is asked about its token.
+    Asking(Asking),
+    /// It was turned away for this.
+    Refused(CloseCode),
     /// It has a session.
     Open(Session),
+}
+
+struct Asking {
+    deadline: Instant,
+    _waiting: Waiting,
+    /// Under which id the hello is answered.
+    id: Option<u64>,
+    verified: BoxFuture<'static, Verified>,
 }
 
 struct Session {
@@ -106,10 +118,50 @@ impl Native {
             Err(fault) => return self.turn_away(fault.id, &fault.error),
         };
         let identities = self.node.identities();
-        let identity = match identities.verify(&token, self.node.clock().now()) {
-            Ok(identity) => identity,
-            Err(error) => return self.turn_away(id, &error),
+        match identities.verify(&token, self.node.clock().now()) {
+            Verification::Done(Ok(identity)) => self.let_in(id, identity),
+            Verification::Done(Err(error)) => return self.turn_away(id, &error),
+            Verification::Waiting(verified) => self.ask(id, verified),
+        }
+        Step::Next
+    }
+
+    fn ask(&mut self, id: Option<u64>, verified: BoxFuture<'static, Verified>) {
+        let state = std::mem::replace(&mut self.state, State::Refused(CloseCode::Unauthorized));
+        if let State::Hello { deadline, waiting } = state {
+            self.state = State::Asking(Asking {
+                deadline,
+                _waiting: waiting,
+                id,
+                verified,
+            });
+        }
+    }
+
+    /// Goes on once it is known who it is; the frame that says that it is turned away, if so.
+    fn poll_asked(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
+        let State::Asking(asking) = &mut self.state else {
+            return None;
         };
+        let id = asking.id;
+        let Poll::Ready(verified) = asking.verified.poll_unpin(cx) else {
+            return None;
+        };
+        // What was sent behind the hello may be read now.
+        cx.waker().wake_by_ref();
+        match verified {
+            Ok(identity) => {
+                self.let_in(id, identity);
+                None
+            }
+            Err(error) => {
+                self.state = State::Refused(close_code(&error));
+                Some(NativeEncoder::of(self.format).error(id, &error))
+            }
+        }
+    }
+
+    fn let_in(&mut self, id: Option<u64>, identity: SessionIdentity) {
         let mut session = Session::open(&self.node, self.format, identity);
         // The session answers, so that the welcome comes first. The token stays here.
         session.on_command(CommandFrame {
@@ -119,12 +171,19 @@ impl Native {
             }),
         });
         self.state = State::Open(session);
-        Step::Next
     }
 
     fn turn_away(&self, id: Option<u64>, error: &CommandError) -> Step {
         let frame = NativeEncoder::of(self.format).error(id, error);
-        Step::CloseAfter(frame, CloseCode::Unauthorized)
+        Step::CloseAfter(frame, close_code(error))
+    }
+}
+
+/// A client whose token could not be looked at comes back with the same one.
+fn close_code(error: &CommandError) -> CloseCode {
+    match error.code {
+        ErrorCode::Unavailable => CloseCode::Overloaded,
+        _ => CloseCode::Unauthorized,
     }
 }
 
@@ -151,6 +210,9 @@ impl Session {
 
 impl Dialect for Native {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let State::Asking(_) | State::Refused(_) = &self.state {
+            return Poll::Pending;
+        }
         if let State::Open(session) = &mut self.state
             && let Some(blocked) = &mut session.blocked
         {
@@ -171,6 +233,7 @@ impl Dialect for Native {
                 let draining = waiting.is_draining();
                 return self.on_first_frame(payload, draining);
             }
+            State::Asking(_) | State::Refused(_) => return Step::Next,
             State::Open(session) => session,
         };
         match codec::decode_command(self.format, payload) {
@@ -189,7 +252,9 @@ impl Dialect for Native {
 
     fn message_bytes_max(&self) -> usize {
         match self.state {
-            State::Hello { .. } => limits::HELLO_FRAME_BYTES_MAX,
+            State::Hello { .. } | State::Asking(_) | State::Refused(_) => {
+                limits::HELLO_FRAME_BYTES_MAX
+            }
             State::Open(_) => limits::MESSAGE_FRAME_BYTES_MAX,
         }
     }
@@ -200,8 +265,14 @@ impl Dialect for Native {
         into: &mut VecDeque<Bytes>,
         frames_max: usize,
     ) -> Poll<Output> {
-        let State::Open(session) = &self.state else {
-            return Poll::Pending;
+        if let Some(refusal) = self.poll_asked(cx) {
+            into.push_back(refusal);
+            return Poll::Ready(Output::Frames);
+        }
+        let session = match &self.state {
+            State::Hello { .. } | State::Asking(_) => return Poll::Pending,
+            State::Refused(code) => return Poll::Ready(Output::Closed(*code)),
+            State::Open(session) => session,
         };
         loop {
             match std::task::ready!(session.outbox.poll_drain(cx, into, frames_max)) {
@@ -214,7 +285,8 @@ impl Dialect for Native {
 
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<CloseCode> {
         match &self.state {
-            State::Hello { .. } => Poll::Pending,
+            State::Hello { .. } | State::Asking(_) => Poll::Pending,
+            State::Refused(code) => Poll::Ready(*code),
             State::Open(session) => session.outbox.poll_closed(cx),
         }
     }
@@ -233,7 +305,9 @@ impl Dialect for Native {
     fn deadline(&self) -> Option<(Instant, CloseCode)> {
         match &self.state {
             State::Hello { deadline, .. } => Some((*deadline, CloseCode::Unauthorized)),
-            State::Open(_) => None,
+            // It was in time; it is somebody else who is slow.
+            State::Asking(asking) => Some((asking.deadline, CloseCode::Overloaded)),
+            State::Refused(_) | State::Open(_) => None,
         }
     }
 }

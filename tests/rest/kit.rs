@@ -20,7 +20,7 @@ use bedside_actors::{
     node::{Node, NodeConfig},
     ports::{
         clock::ManualClock,
-        identity::{Identities, SessionIdentity},
+        identity::{Identities, SessionIdentity, Verification, Verified},
         store::{BodyHash, Relation, Store, memory::MemoryStore},
     },
     testkit::client::Client,
@@ -48,25 +48,29 @@ pub(crate) const NOW_MS: i64 = 1_795_000_000_000;
 struct OpenBook;
 
 impl Identities for OpenBook {
-    fn verify(&self, token: &str, _now: Timestamp) -> Result<SessionIdentity, CommandError> {
-        let unauthorized = || CommandError::new(ErrorCode::Unauthorized, "no such token");
-        if token == "old" {
-            return Err(CommandError::new(ErrorCode::TokenExpired, "it ran out"));
-        }
-        let (who, _) = token.split_once('#').unwrap_or((token, ""));
-        let (roles, id) = who.split_once(':').ok_or_else(unauthorized)?;
-        Ok(SessionIdentity {
-            user_id: UserId::new(id).map_err(|_| unauthorized())?,
-            name: format!("Name of {id}").into(),
-            email: format!(
-                "{}@clinic.example",
-                id.replace(|c: char| !c.is_alphanumeric(), "")
-            )
-            .into(),
-            roles: roles.split('+').filter_map(Role::parse).collect(),
-            expires_at: None,
-        })
+    fn verify(&self, token: &str, _now: Timestamp) -> Verification {
+        read(token).into()
     }
+}
+
+fn read(token: &str) -> Verified {
+    let unauthorized = || CommandError::new(ErrorCode::Unauthorized, "no such token");
+    if token == "old" {
+        return Err(CommandError::new(ErrorCode::TokenExpired, "it ran out"));
+    }
+    let (who, _) = token.split_once('#').unwrap_or((token, ""));
+    let (roles, id) = who.split_once(':').ok_or_else(unauthorized)?;
+    Ok(SessionIdentity {
+        user_id: UserId::new(id).map_err(|_| unauthorized())?,
+        name: format!("Name of {id}").into(),
+        email: format!(
+            "{}@clinic.example",
+            id.replace(|c: char| !c.is_alphanumeric(), "")
+        )
+        .into(),
+        roles: roles.split('+').filter_map(Role::parse).collect(),
+        expires_at: None,
+    })
 }
 
 impl TokenScopes for OpenBook {

@@ -16,6 +16,7 @@ mod limits;
 mod messages;
 mod notifications;
 mod presence;
+mod refresh;
 mod replay;
 mod store;
 mod two_nodes;

@@ -4,7 +4,7 @@ use bedside_actors::{
     node::{Node, NodeConfig},
     ports::{
         clock::SystemClock,
-        identity::{Identities, SessionIdentity},
+        identity::{Identities, SessionIdentity, Verification, Verified},
         store::memory::MemoryStore,
     },
 };
@@ -15,12 +15,27 @@ use std::{sync::Arc, time::Duration};
 pub(crate) struct Names;
 
 impl Identities for Names {
-    fn verify(&self, token: &str, _: Timestamp) -> Result<SessionIdentity, CommandError> {
-        match token {
-            "nobody" => Err(CommandError::new(ErrorCode::Unauthorized, "nobody")),
-            "late" => Err(CommandError::new(ErrorCode::TokenExpired, "too late")),
-            name => Ok(identity(name)),
+    fn verify(&self, token: &str, _: Timestamp) -> Verification {
+        match token.strip_prefix("slow-") {
+            // As if somebody else had to be asked.
+            Some(token) => {
+                let verified = known(token);
+                Verification::Waiting(Box::pin(async move {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    verified
+                }))
+            }
+            None => known(token).into(),
         }
+    }
+}
+
+fn known(token: &str) -> Verified {
+    match token {
+        "nobody" => Err(CommandError::new(ErrorCode::Unauthorized, "nobody")),
+        "late" => Err(CommandError::new(ErrorCode::TokenExpired, "too late")),
+        "down" => Err(CommandError::unavailable("the provider is down", 1_000)),
+        name => Ok(identity(name)),
     }
 }
 

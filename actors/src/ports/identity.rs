@@ -1,6 +1,7 @@
 //! Who a token speaks for.
 
 use bedside_protocol::{CommandError, Roles, Timestamp, UserId};
+use futures_util::future::BoxFuture;
 use std::{fmt, sync::Arc};
 
 /// What a verified token says.
@@ -24,11 +25,43 @@ impl fmt::Debug for SessionIdentity {
     }
 }
 
-/// Verifies tokens.
-pub trait Identities: Send + Sync {
-    /// Who this token speaks for, at `now`.
+/// Who a token speaks for, or why it is refused.
+pub type Verified = Result<SessionIdentity, CommandError>;
+
+/// What becomes of a token.
+#[must_use]
+pub enum Verification {
+    /// All that it takes was at hand, as nearly always.
+    Done(Verified),
+    /// Somebody else has to be asked first, such as the provider for a key that was not seen
+    /// before. It is done within seconds; dropped, nobody is the worse for it.
+    Waiting(BoxFuture<'static, Verified>),
+}
+
+impl Verification {
+    /// What becomes of it in the end.
     ///
     /// # Errors
-    /// `unauthorized` or `token_expired`.
-    fn verify(&self, token: &str, now: Timestamp) -> Result<SessionIdentity, CommandError>;
+    /// As for [`Identities::verify`].
+    pub async fn outcome(self) -> Verified {
+        match self {
+            Self::Done(verified) => verified,
+            Self::Waiting(verified) => verified.await,
+        }
+    }
+}
+
+impl From<Verified> for Verification {
+    fn from(verified: Verified) -> Self {
+        Self::Done(verified)
+    }
+}
+
+/// Verifies tokens.
+pub trait Identities: Send + Sync {
+    /// Who this token speaks for, at `now`. It never blocks: what takes time is waited for.
+    ///
+    /// The outcome is an error `unauthorized` or `token_expired`, or `unavailable` when it cannot
+    /// be told for now.
+    fn verify(&self, token: &str, now: Timestamp) -> Verification;
 }

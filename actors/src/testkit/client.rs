@@ -19,7 +19,7 @@ use crate::{
     outbox::{Drained, ENCODER_SLOTS, Encoder, Outbox},
     ports::{
         clock::SystemClock,
-        identity::{Identities, SessionIdentity},
+        identity::{Identities, SessionIdentity, Verification, Verified},
         store::Store,
     },
     session::SessionHandle,
@@ -52,14 +52,18 @@ impl Encoder for Plain {
 pub struct PlainIdentities;
 
 impl Identities for PlainIdentities {
-    fn verify(&self, token: &str, _: Timestamp) -> Result<SessionIdentity, CommandError> {
-        let (user, role) = token.split_once(':').ok_or_else(|| {
-            CommandError::new(bedside_protocol::ErrorCode::Unauthorized, "not user:role")
-        })?;
-        let role = Role::parse(role)
-            .ok_or_else(|| CommandError::new(bedside_protocol::ErrorCode::Unauthorized, "role"))?;
-        Ok(identity(user, role))
+    fn verify(&self, token: &str, _: Timestamp) -> Verification {
+        plain(token).into()
     }
+}
+
+fn plain(token: &str) -> Verified {
+    let refused = |why| CommandError::new(bedside_protocol::ErrorCode::Unauthorized, why);
+    let (user, role) = token
+        .split_once(':')
+        .ok_or_else(|| refused("not user:role"))?;
+    let role = Role::parse(role).ok_or_else(|| refused("role"))?;
+    Ok(identity(user, role))
 }
 
 /// An identity for tests.

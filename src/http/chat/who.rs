@@ -2,9 +2,11 @@
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use bedside_protocol::{CommandError, Role};
-use std::future::{Ready, ready};
 
-use crate::http::{auth::Me, problem::refuse};
+use crate::http::{
+    auth::{Known, Me, then},
+    problem::refuse,
+};
 
 /// Somebody signed in for whom a path is.
 pub(super) trait Who: FromRequest + 'static {
@@ -38,30 +40,35 @@ impl Who for Doctor {
 
 impl FromRequest for Patient {
     type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
+    type Future = Known<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let me = only(Role::Patient, request, payload);
-        ready(me.map(Self))
+        only(Role::Patient, request, payload, Self)
     }
 }
 
 impl FromRequest for Doctor {
     type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
+    type Future = Known<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let me = only(Role::Doctor, request, payload);
-        ready(me.map(Self))
+        only(Role::Doctor, request, payload, Self)
     }
 }
 
-fn only(role: Role, request: &HttpRequest, payload: &mut Payload) -> Result<Me, actix_web::Error> {
-    let me = Me::from_request(request, payload).into_inner()?;
-    if me.0.roles.has(role) {
-        Ok(me)
-    } else {
-        let why = format!("this is for the role {}", role.name());
-        Err(refuse(request, CommandError::forbidden(why)))
-    }
+fn only<W: Who>(
+    role: Role,
+    request: &HttpRequest,
+    payload: &mut Payload,
+    who: fn(Me) -> W,
+) -> Known<W> {
+    let at = request.clone();
+    then(Me::from_request(request, payload), move |me| {
+        if me.0.roles.has(role) {
+            Ok(who(me))
+        } else {
+            let why = format!("this is for the role {}", role.name());
+            Err(refuse(&at, CommandError::forbidden(why)))
+        }
+    })
 }

@@ -44,6 +44,8 @@ pub(super) enum What {
     Entered(ConsultationId),
     /// They have left it.
     Left(ConsultationId),
+    /// The session has another token.
+    Refreshed,
     /// Nobody asked for it, and nobody is told.
     Quiet,
 }

@@ -122,7 +122,9 @@ impl Client {
             roles: identity.roles,
             origin: Some(Arc::clone(&outbox).into()),
         };
-        let handle = hall.node.open_session(identity, Arc::clone(&outbox));
+        let handle = hall
+            .node
+            .open_session_with_grace(identity, hall.grace, Arc::clone(&outbox));
         Self {
             hall: Arc::clone(hall),
             caller,

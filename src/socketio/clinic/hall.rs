@@ -1,9 +1,11 @@
 //! What all clients of a server share.
 
 use bedside_actors::node::Node;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::{audit::Door, faces::Faces, marks::ReadMarks, replay::Replays, rooms::Rooms};
+use super::{
+    ClinicParts, audit::Door, faces::Faces, marks::ReadMarks, replay::Replays, rooms::Rooms,
+};
 use crate::seeds::Shown;
 
 /// See the module's text.
@@ -16,10 +18,13 @@ pub(super) struct Hall {
     pub(super) door: Door,
     /// None: what was missed is not repeated.
     pub(super) replays: Option<Arc<Replays>>,
+    /// How long clients stay after their token ran out.
+    pub(super) grace: Duration,
 }
 
 impl Hall {
-    pub(super) fn new(node: Arc<Node>, shown: Arc<Shown>, replay: bool) -> Self {
+    pub(super) fn new(parts: ClinicParts) -> Self {
+        let ClinicParts { node, shown, .. } = parts;
         let marks = Arc::new(ReadMarks::default());
         Self {
             faces: Arc::new(Faces::new(Arc::clone(node.store()), Arc::clone(&marks))),
@@ -28,7 +33,8 @@ impl Hall {
             marks,
             rooms: Rooms::default(),
             door: Door::default(),
-            replays: replay.then(Arc::default),
+            replays: parts.replay.then(Arc::default),
+            grace: parts.grace,
         }
     }
 }

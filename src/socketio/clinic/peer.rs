@@ -11,10 +11,11 @@ use std::{
 };
 
 use super::{
-    asked::Asked,
+    asked::{Asked, What},
     client::{Client, Found, Missing, Note, Step},
     input::Input,
     out::Out,
+    refresh,
     rooms::RoomEvent,
 };
 use crate::socketio::application::{ClientEvent, End, Packets, Peer, PeerOutput};
@@ -183,7 +184,10 @@ impl<D: Dialect> ClinicPeer<D> {
                 let Some(asked) = self.client.asked.get(*number).cloned() else {
                     return Ok(());
                 };
-                self.dialect.answer(&mut self.client, &asked, reply, out)?;
+                match asked.what {
+                    What::Refreshed => refresh::answer(&mut self.client, &asked, reply, out),
+                    _ => self.dialect.answer(&mut self.client, &asked, reply, out)?,
+                }
                 self.settle(*number);
                 Ok(())
             }
@@ -219,6 +223,10 @@ impl<D: Dialect> ClinicPeer<D> {
         event: &Arc<SharedEvent>,
         out: &mut Out<'_, '_>,
     ) -> Result<(), Missing> {
+        if let Event::SessionExpiring(_) = event.frame().event {
+            refresh::remind(out);
+            return Ok(());
+        }
         self.dialect.show(&mut self.client, event, out)
     }
 
@@ -289,14 +297,22 @@ impl<D: Dialect> Peer for ClinicPeer<D> {
     }
 
     fn event(&mut self, event: ClientEvent, ack: Option<i64>) {
-        let input = match Input::read(D::EVENTS, event, ack) {
+        let known = match event.name() {
+            refresh::EVENT => &[refresh::EVENT],
+            _ => D::EVENTS,
+        };
+        let input = match Input::read(known, event, ack) {
             Ok(input) => input,
             Err(error) => return self.client.reject(ack, error),
         };
         if let Err(impostor) = input.check_identity(self.client.me(), D::who(input.event)) {
             return self.client.refuse_impostor(&input, &impostor);
         }
-        if let Err(error) = self.dialect.event(&mut self.client, input) {
+        let taken = match input.event {
+            refresh::EVENT => refresh::ask(&mut self.client, &input),
+            _ => self.dialect.event(&mut self.client, input),
+        };
+        if let Err(error) = taken {
             self.client.reject(ack, error);
         }
     }

@@ -13,7 +13,7 @@ use bedside_actors::{
     node::{ConsultationRequest, Node},
     ports::{
         clock::{Clock, ManualClock},
-        identity::{Identities, SessionIdentity},
+        identity::{Identities, SessionIdentity, Verification, Verified},
         store::{AuditRecord, PersonRecord, Relation, Store, memory::MemoryStore},
     },
     testkit::{
@@ -38,24 +38,28 @@ pub(crate) const NOW: &str = "2026-11-18T11:06:40.000Z";
 struct OpenBook;
 
 impl Identities for OpenBook {
-    fn verify(&self, token: &str, _now: Timestamp) -> Result<SessionIdentity, CommandError> {
-        let unauthorized = || CommandError::new(ErrorCode::Unauthorized, "no such token");
-        if token == "old" {
-            return Err(CommandError::new(ErrorCode::TokenExpired, "it ran out"));
-        }
-        let (role, id) = token.split_once(':').ok_or_else(unauthorized)?;
-        let (id, ends_ms) = id.split_once('@').unwrap_or((id, ""));
-        Ok(SessionIdentity {
-            user_id: user(id),
-            name: format!("Name of {id}").into(),
-            email: format!("{id}@clinic.example").into(),
-            roles: Role::parse(role).into_iter().collect(),
-            expires_at: ends_ms
-                .parse()
-                .ok()
-                .map(|ms: i64| Timestamp::from_millis(NOW_MS + ms)),
-        })
+    fn verify(&self, token: &str, _now: Timestamp) -> Verification {
+        read(token).into()
     }
+}
+
+fn read(token: &str) -> Verified {
+    let unauthorized = || CommandError::new(ErrorCode::Unauthorized, "no such token");
+    if token == "old" {
+        return Err(CommandError::new(ErrorCode::TokenExpired, "it ran out"));
+    }
+    let (role, id) = token.split_once(':').ok_or_else(unauthorized)?;
+    let (id, ends_ms) = id.split_once('@').unwrap_or((id, ""));
+    Ok(SessionIdentity {
+        user_id: user(id),
+        name: format!("Name of {id}").into(),
+        email: format!("{id}@clinic.example").into(),
+        roles: Role::parse(role).into_iter().collect(),
+        expires_at: ends_ms
+            .parse()
+            .ok()
+            .map(|ms: i64| Timestamp::from_millis(NOW_MS + ms)),
+    })
 }
 
 pub(crate) fn user(id: &str) -> UserId {
@@ -153,6 +157,7 @@ impl Ward {
             node: Arc::clone(&node),
             shown: Arc::default(),
             replay,
+            grace: Duration::ZERO,
         }));
         let server = Arc::new(SocketIo {
             application: clinic.clone(),
@@ -185,9 +190,7 @@ impl Ward {
 
     /// Puts somebody into the directory.
     pub(crate) async fn know(&self, token: &str) {
-        let identity = OpenBook
-            .verify(token, Timestamp::from_millis(0))
-            .expect("a good token");
+        let identity = read(token).expect("a good token");
         let record = PersonRecord {
             user_id: identity.user_id,
             name: identity.name.to_string(),
@@ -221,7 +224,7 @@ impl Ward {
 
     /// Somebody who asks without a socket.
     pub(crate) fn caller(&self, token: &str) -> Caller {
-        let identity = OpenBook.verify(token, Timestamp::from_millis(0));
+        let identity = read(token);
         let identity = identity.expect("a good token");
         Caller {
             user_id: identity.user_id,

@@ -42,7 +42,13 @@ struct EchoPeer {
 }
 
 impl Application for Echo {
-    fn connect(&self, request: ConnectRequest<'_>) -> Result<Box<dyn Peer>, ConnectRefused> {
+    fn connect(&self, request: ConnectRequest<'_>) -> Connecting {
+        self.admit(&request).into()
+    }
+}
+
+impl Echo {
+    fn admit(&self, request: &ConnectRequest<'_>) -> Connected {
         let refused = |data| ConnectRefused {
             message: "no".to_owned(),
             data,
