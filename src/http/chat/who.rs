@@ -4,7 +4,11 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use bedside_protocol::{CommandError, Role};
 use std::future::{Ready, ready};
 
-use crate::http::{auth::Me, problem::refuse};
+use crate::http::{
+    auth::Me,
+    openapi::{Extracts, Signature},
+    problem::refuse,
+};
 
 /// Somebody signed in for whom a path is.
 pub(super) trait Who: FromRequest + 'static {
@@ -53,6 +57,18 @@ impl FromRequest for Doctor {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let me = only(Role::Doctor, request, payload);
         ready(me.map(Self))
+    }
+}
+
+impl Extracts for Patient {
+    fn note(signature: &mut Signature) {
+        signature.only(Role::Patient.name());
+    }
+}
+
+impl Extracts for Doctor {
+    fn note(signature: &mut Signature) {
+        signature.only(Role::Doctor.name());
     }
 }
 
