@@ -44,14 +44,22 @@ function bounds(min, max) {
   return min ? ` (from ${min})` : '';
 }
 
-/** Something of this shape to begin with: what has to be there, and the first of what may be. */
+function takesNull(api, given) {
+  const schema = resolve(api, given) ?? {};
+  return kindsOf(schema).includes('null') || (schema.oneOf ?? []).some((one) => one.type === 'null');
+}
+
+/** Something of this shape to begin with: what has to be there. */
 export function exampleOf(api, given, depth = 0) {
   const schema = resolve(api, given) ?? {};
   if (schema.allOf) return exampleOf(api, merged(api, schema), depth);
   if (schema.oneOf ?? schema.anyOf) return exampleOf(api, (schema.oneOf ?? schema.anyOf).find((one) => one.type !== 'null'), depth);
   if (schema.enum) return schema.enum[0];
   if (schema.properties) {
-    const names = Object.keys(schema.properties).filter((name) => schema.required?.includes(name));
+    const all = Object.keys(schema.properties);
+    const needed = all.filter((name) => schema.required?.includes(name));
+    // Where nothing has to be there, what cannot be null is what people mean to give.
+    const names = needed.length || depth > 0 ? needed : all.filter((name) => !takesNull(api, schema.properties[name]));
     return Object.fromEntries(names.map((name) => [name, exampleOf(api, schema.properties[name], depth + 1)]));
   }
   const kind = kindsOf(schema)[0];

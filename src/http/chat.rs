@@ -51,6 +51,7 @@ pub(super) fn routes(routes: &mut Routes<'_>) {
             at("/chat/search").get(
                 find,
                 op("Search names and messages")
+                    .needs("query")
                     .about("Archived conversations too.")
                     .ok(data_array::<Row>),
             ),
@@ -203,7 +204,7 @@ async fn online(parts: Parts, me: Me, body: Body<Asked>) -> Answer {
 
 #[derive(Deserialize, IntoParams)]
 struct Query {
-    #[param(schema_with = bounds::query, required = true)]
+    #[param(schema_with = bounds::query)]
     query: String,
 }
 

@@ -176,15 +176,19 @@ fn make_whole(value: &mut Value) -> bool {
             }
             whole.is_some()
         }
-        Value::Array(values) => values
-            .iter_mut()
-            .fold(false, |any, one| make_whole(one) || any),
-        Value::Object(members) => {
-            let values = members.values_mut();
-            values.fold(false, |any, one| make_whole(one) || any)
-        }
+        Value::Array(values) => make_all_whole(values),
+        Value::Object(members) => make_all_whole(members.values_mut()),
         _ => false,
     }
+}
+
+/// All of them, so not only up to the first.
+fn make_all_whole<'a>(values: impl IntoIterator<Item = &'a mut Value>) -> bool {
+    let mut any = false;
+    for value in values {
+        any |= make_whole(value);
+    }
+    any
 }
 
 /// Names the field and what it should be.

@@ -210,7 +210,7 @@ async fn get(parts: Parts, me: Me, id: web::Path<ConversationId>) -> Result<Http
 #[serde(rename_all = "camelCase")]
 #[schema(as = ChatChanges)]
 struct Update {
-    #[schema(schema_with = bounds::maybe_title)]
+    #[schema(schema_with = bounds::new_title)]
     name: Option<String>,
     is_pinned: Option<bool>,
     muted: Option<bool>,

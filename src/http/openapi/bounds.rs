@@ -22,6 +22,8 @@ const NUMBER_MAX: u64 = (1 << 53) - 1;
 const NOT_BLANK: &str = r"\S";
 /// The same without control characters.
 const WORDS: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+/// No control characters, and maybe nothing at all.
+const MAYBE_PLAIN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 const EMAIL: &str = r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^\s\x00-\x1f\x7f-\x9f]+$";
 
 fn integer(min: u64, max: u64) -> Object {
@@ -75,12 +77,12 @@ fn nullable_one_of(names: impl IntoIterator<Item = &'static str>) -> Object {
     schema
 }
 
-fn nullable_list(items: impl Into<RefOr<Schema>>, max: usize) -> Schema {
-    let mut list = list(items, 0, max);
-    if let Schema::Array(list) = &mut list {
-        list.schema_type = SchemaType::from_iter([Type::Array, Type::Null]);
-    }
-    list
+fn nullable_list(items: impl Into<RefOr<Schema>>, max: Option<usize>) -> Schema {
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(items.into())
+        .max_items(max)
+        .into()
 }
 
 fn roles_of_people() -> impl Iterator<Item = &'static str> {
@@ -108,20 +110,21 @@ bounds! {
     query: Object = patterned(text(1, SEARCH_QUERY_BYTES_MAX), NOT_BLANK);
     said: Object = patterned(text(1, TEXT_BYTES_MAX), NOT_BLANK);
     maybe_said: Object = nullable(text(0, TEXT_BYTES_MAX));
-    title: Object = patterned(text(1, TITLE_BYTES_MAX), NOT_BLANK);
+    title: Object = patterned(text(1, TITLE_BYTES_MAX), WORDS);
     maybe_title: Object = nullable(text(0, TITLE_BYTES_MAX));
+    new_title: Object = nullable(patterned(text(1, TITLE_BYTES_MAX), WORDS));
     file_field: Object = nullable(text(0, ATTACHMENT_FIELD_BYTES_MAX));
     sendable_type: Object = one_of(["text", "image", "file", "voice"]);
     message_text: Object = text(0, TEXT_BYTES_MAX);
     chat_type: Object = one_of(["Direct", "Care Team", "Family Update", "Internal Staff", "Broadcast"]);
     channel: Object = nullable_one_of(["in_app"]);
     maybe_role: Object = nullable_one_of(roles_of_people());
-    roles: Schema = nullable_list(one_of(roles_of_people()), Role::ALL.len());
+    roles: Schema = nullable_list(one_of(roles_of_people()), None);
     notes: Object = nullable(text(0, NOTES_BYTES_MAX));
     notification_title: Object = patterned(text(1, NOTIFICATION_TITLE_BYTES_MAX), NOT_BLANK);
     notification_body: Object = text(0, NOTIFICATION_BODY_BYTES_MAX);
     notification_action: Object = nullable(text(0, NOTIFICATION_ACTION_BYTES_MAX));
-    dedupe_key: Object = nullable(plain_text(DEDUPE_KEY_BYTES_MAX));
+    dedupe_key: Object = nullable(text(1, DEDUPE_KEY_BYTES_MAX));
     notified: Schema = user_ids(1, NOTIFICATION_USERS_MAX);
     members: Schema = user_ids(0, MEMBERS_MAX);
     email: Object = nullable(patterned(text(3, 254), EMAIL));
@@ -130,10 +133,10 @@ bounds! {
     consultation_number: Object = integer(0, NUMBER_MAX);
     seed_id: Object = plain_text(USER_ID_BYTES_MAX);
     template: Object = nullable(patterned(text(1, 50), WORDS));
-    templates: Schema = nullable_list(patterned(text(1, 50), WORDS), 50);
+    templates: Schema = nullable_list(patterned(text(1, 50), WORDS), Some(50));
     language: Object = nullable(patterned(text(1, 10), "^[A-Za-z0-9-]+$"));
     timezone: Object = nullable(patterned(text(1, 50), "^[A-Za-z0-9/_+-]+$"));
-    asked: Schema = list(Ref::from_schema_name("UserId"), 0, PRESENCE_WATCH_MAX);
+    asked: Schema = list(patterned(text(0, USER_ID_BYTES_MAX), MAYBE_PLAIN), 0, PRESENCE_WATCH_MAX);
     watched: Schema = user_ids(0, PRESENCE_WATCH_MAX);
     name: Object = nullable(patterned(text(1, NAME_BYTES_MAX), WORDS));
 }

@@ -118,7 +118,10 @@ fn with_parameters(
             .schema(Some(schema()));
         described = described.parameter(parameter);
     }
-    for parameter in signature.query.map(|query| query()).into_iter().flatten() {
+    for mut parameter in signature.query.map(|query| query()).into_iter().flatten() {
+        if operation.needed == Some(parameter.name.as_str()) {
+            parameter.required = Required::True;
+        }
         described = described.parameter(parameter);
     }
     if operation.is_idempotent {

@@ -23,6 +23,8 @@ pub(crate) struct Operation {
     pub(super) refusals: Vec<u16>,
     pub(super) is_idempotent: bool,
     pub(super) body: Option<Shape>,
+    /// A parameter of the query that has to be there.
+    pub(super) needed: Option<&'static str>,
     pub(super) signature: Option<Signature>,
 }
 
@@ -36,6 +38,7 @@ pub(crate) const fn op(summary: &'static str) -> Operation {
         refusals: Vec::new(),
         is_idempotent: false,
         body: None,
+        needed: None,
         signature: None,
     }
 }
@@ -97,6 +100,13 @@ impl Operation {
     /// The header `Idempotency-Key` makes a retry safe.
     pub(crate) const fn idempotent(mut self) -> Self {
         self.is_idempotent = true;
+        self
+    }
+
+    /// This parameter of the query has to be there: utoipa takes all that have bounds of their
+    /// own for optional.
+    pub(crate) const fn needs(mut self, parameter: &'static str) -> Self {
+        self.needed = Some(parameter);
         self
     }
 
