@@ -75,8 +75,12 @@ fn asked_for(params: &[(String, String)]) -> Result<Option<Vec<UserId>>, Command
     if lists.peek().is_none() {
         return Ok(None);
     }
-    let user_ids = lists
-        .flat_map(|list| list.split(','))
+    let named: Vec<&str> = lists.flat_map(|list| list.split(',')).collect();
+    if named.len() > PRESENCE_WATCH_MAX {
+        return Err(CommandError::too_large("user_ids: at most 200"));
+    }
+    let user_ids = named
+        .into_iter()
         .filter(|id| !id.is_empty())
         .map(UserId::new)
         .collect::<Result<Vec<_>, _>>()
