@@ -57,7 +57,9 @@
 //! | `/notifications/send` | POST, for systems | `notifications/send` |
 //!
 //! Besides: `/health`, `/api/health`, `/ready`, `/metrics` (`health`), `/demo`, `/demo/login`
-//! (`demo`).
+//! (`demo`), `/api/openapi.json`, `/api/docs` (`openapi`).
+//!
+//! Each is registered with what the OpenAPI document says of it: see [`openapi`].
 
 mod answer;
 mod auth;
@@ -75,6 +77,7 @@ mod input;
 mod members;
 mod messages;
 mod notifications;
+pub mod openapi;
 mod page;
 mod parts;
 mod preferences;
@@ -98,6 +101,7 @@ pub use parts::{
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use bedside_protocol::CommandError;
+use openapi::Routes;
 
 /// Adds the routes and what they need. Wrap the `App` in [`edge()`] too: it adds the headers, the
 /// count and the body of 405.
@@ -115,34 +119,45 @@ use bedside_protocol::CommandError;
 /// ```
 pub fn configure(cfg: &mut web::ServiceConfig, parts: HttpParts) {
     cfg.app_data(web::Data::new(parts))
-        .app_data(auth::path_config())
-        .configure(health::routes)
-        .configure(demo::routes)
-        .configure(chat::routes)
-        .configure(consultations::routes)
-        .configure(notifications::seed_routes)
-        .service(web::scope("/api/v1").configure(native))
-        .default_service(web::to(nothing_here));
+        .app_data(auth::path_config());
+    plain(&mut Routes::serve(cfg));
+    cfg.service(web::scope("/api/v1").configure(|cfg| {
+        native(&mut Routes::serve(cfg));
+        cfg.default_service(web::to(nothing_here));
+    }))
+    .default_service(web::to(nothing_here));
 }
 
-fn native(cfg: &mut web::ServiceConfig) {
-    cfg.configure(conversations::routes)
-        .configure(preferences::routes)
-        .configure(members::routes)
-        .configure(messages::routes)
-        .configure(system_messages::routes)
-        .configure(reactions::routes)
-        .configure(receipts::routes)
-        .configure(typing::routes)
-        .configure(contacts::routes)
-        .configure(presence::routes)
-        .configure(unread::routes)
-        .configure(tickets::routes)
-        .configure(notifications::routes)
-        .configure(relations::routes)
-        .configure(clinic::routes)
-        .configure(users::routes)
-        .default_service(web::to(nothing_here));
+/// What is not under `/api/v1`.
+fn plain(routes: &mut Routes<'_>) {
+    routes
+        .with(chat::routes)
+        .with(consultations::routes)
+        .with(notifications::seed_routes)
+        .with(health::routes)
+        .with(demo::routes)
+        .with(openapi::routes);
+}
+
+/// What is under `/api/v1`.
+fn native(routes: &mut Routes<'_>) {
+    routes
+        .with(conversations::routes)
+        .with(preferences::routes)
+        .with(members::routes)
+        .with(messages::routes)
+        .with(system_messages::routes)
+        .with(reactions::routes)
+        .with(receipts::routes)
+        .with(typing::routes)
+        .with(contacts::routes)
+        .with(presence::routes)
+        .with(unread::routes)
+        .with(tickets::routes)
+        .with(notifications::routes)
+        .with(relations::routes)
+        .with(clinic::routes)
+        .with(users::routes);
 }
 
 async fn nothing_here(request: HttpRequest) -> HttpResponse {

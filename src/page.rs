@@ -1,4 +1,4 @@
-//! The web client, which the binary carries.
+//! The web client and the page of the HTTP interface, which the binary carries.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -36,6 +36,10 @@ static FILES: &[File] = &files![
     "app.js",
     "bedside-client.js",
     "chat.js",
+    "docs-schema.js",
+    "docs.css",
+    "docs.html",
+    "docs.js",
     "dom.js",
     "i18n.js",
     "icon.svg",
@@ -60,10 +64,11 @@ fn tag(file: &File) -> EntityTag {
 /// Adds the files' routes.
 pub fn configure(config: &mut ServiceConfig) {
     for (index, file) in FILES.iter().enumerate() {
-        let paths = if file.path == "/index.html" {
-            vec!["/", file.path]
-        } else {
-            vec![file.path]
+        let paths = match file.path {
+            "/index.html" => vec!["/", file.path],
+            // It names its files from there.
+            "/docs.html" => vec!["/api/docs"],
+            path => vec![path],
         };
         let serve = move |request: HttpRequest| async move { serve(&request, index) };
         config.service(
@@ -135,6 +140,8 @@ mod tests {
         for (path, kind) in [
             ("/", "text/html; charset=utf-8"),
             ("/index.html", "text/html; charset=utf-8"),
+            ("/api/docs", "text/html; charset=utf-8"),
+            ("/docs.js", "text/javascript; charset=utf-8"),
             ("/app.js", "text/javascript; charset=utf-8"),
             ("/style.css", "text/css; charset=utf-8"),
             ("/icon.svg", "image/svg+xml"),

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize, de::DeserializeSeed};
 use std::collections::HashMap;
 
+#[cfg(feature = "openapi")]
+use crate::openapi::bounds;
 use crate::{
     Availability, ConversationId, ConversationKind, MemberRole, MessageSend, Timestamp, UserId,
     consultation::{ConsultationEnd, ConsultationRef},
@@ -154,14 +156,17 @@ pub struct SyncResume {
 /// `conversation.create`. Reply: [`crate::reply::ConversationReply`]. For the direct
 /// conversation of a pair it is idempotent and says `created:false` when it was there.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConversationCreate {
     /// What kind; consultations are made by their own resource.
     pub kind: ConversationKind,
     /// Who else; exactly one for a direct conversation.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(schema_with = bounds::member_ids))]
     pub member_ids: Vec<UserId>,
     /// At most 200 bytes; required but for direct ones.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(schema_with = bounds::title))]
     pub title: String,
     /// The patient: required for care teams and family updates, and a member by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -315,6 +320,7 @@ pub struct TypingSet {
 
 /// `presence.set`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PresenceSet {
     /// available, busy or away.
     pub status: Availability,

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "openapi")]
+use crate::openapi::bounds;
 use crate::{ConsultationId, ConversationId, Message, Roles, Timestamp, UserId};
 
 /// What a conversation is for; each kind carries its rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConversationKind {
     /// Two people. One per pair, for ever.
@@ -55,6 +58,7 @@ impl ConversationKind {
 
 /// Whether a conversation takes new messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConversationState {
     /// It does.
@@ -66,6 +70,7 @@ pub enum ConversationState {
 
 /// What a member may do in a conversation, beyond what their role in the clinic allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MemberRole {
     /// Reads and writes.
@@ -81,6 +86,7 @@ pub enum MemberRole {
 
 /// One member of a conversation.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Member {
     /// Who.
     pub user_id: UserId,
@@ -105,6 +111,7 @@ pub struct Member {
 
 /// What a conversation is to the caller alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Mine {
     /// The caller's role in it.
     pub member_role: MemberRole,
@@ -130,12 +137,14 @@ pub struct Mine {
 
 /// A conversation as one member sees it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Conversation {
     /// Its id.
     pub conversation_id: ConversationId,
     /// What it is for.
     pub kind: ConversationKind,
     /// At most 200 bytes; empty for direct ones. PHI.
+    #[cfg_attr(feature = "openapi", schema(schema_with = bounds::title))]
     pub title: String,
     /// Whose care it is about, for care teams, family updates and consultations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,6 +175,7 @@ pub struct Conversation {
 
 /// The newest message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LastMessage {
     /// Its seq.
     pub seq: u64,

@@ -19,6 +19,8 @@ pub mod limits;
 pub mod message;
 pub mod node;
 pub mod notification;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod people;
 mod quiet;
 pub mod reply;

@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "openapi")]
+use crate::openapi::bounds;
 use crate::{
     ClientMsgId, CommandError, ConsultationId, ConversationId, MessageId, Timestamp, UserId, limits,
 };
 
 /// What a message is. `system` and `call_log` are made by the server only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MessageType {
     /// Text.
@@ -36,14 +39,18 @@ impl MessageType {
 /// A file that goes with a message. Client-supplied; `url` is checked against the allowed
 /// origins and never fetched by the server.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attachment {
     /// Where it is: https, at most 2,048 bytes.
+    #[cfg_attr(feature = "openapi", schema(schema_with = bounds::attachment_url))]
     pub url: String,
     /// What to call it. PHI.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(schema_with = bounds::attachment_field))]
     pub name: String,
     /// Its media type, such as `image/png`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(schema_with = bounds::attachment_field))]
     pub media_type: String,
     /// Its size in bytes, when known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,8 +59,10 @@ pub struct Attachment {
 
 /// One emoji on a message, and who put it there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Reaction {
     /// The emoji.
+    #[cfg_attr(feature = "openapi", schema(schema_with = bounds::emoji))]
     pub emoji: String,
     /// Who, in the order in which they did.
     pub user_ids: Vec<UserId>,
@@ -64,6 +73,7 @@ pub struct Reaction {
 /// When it was deleted, `deleted_at` is set, `text` is empty, and attachments and reactions are
 /// gone: an acknowledged delete is never readable again.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Message {
     /// Server-made, unique everywhere.
     pub message_id: MessageId,
@@ -74,6 +84,7 @@ pub struct Message {
     #[serde(rename = "type")]
     pub message_type: MessageType,
     /// At most 16 KiB of UTF-8. PHI: never logged.
+    #[cfg_attr(feature = "openapi", schema(schema_with = bounds::message_text))]
     pub text: String,
     /// At most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -108,6 +119,7 @@ pub struct Message {
 /// `client_msg_id` with another body); `rate_limited` and `unavailable` are to be retried with
 /// the same `client_msg_id`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MessageSend {
     /// Where to. Exactly one of this, `to_user_id` and `consultation_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,9 +138,11 @@ pub struct MessageSend {
     pub message_type: MessageType,
     /// At most 16 KiB; required and not blank for `text`. PHI.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(schema_with = bounds::message_text))]
     pub text: String,
     /// At most 10; required for image, file and voice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(schema_with = bounds::attachments))]
     pub attachments: Vec<Attachment>,
     /// The seq of the message that this one answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@ pub use serde_json::Value as Json;
 
 /// What a notification is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationType {
     /// A message came.
@@ -75,6 +76,7 @@ impl NotificationType {
 /// `notification.created`: a notification for the owner of the socket. Without a seq: what was
 /// missed is read with `GET /api/v1/notifications`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Notification {
     /// Its id.
     pub notification_id: NotificationId,
@@ -89,6 +91,7 @@ pub struct Notification {
     pub body: String,
     /// What the publisher added: any JSON, at most 8 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(schema_with = crate::openapi::anything, required = false))]
     pub data: Option<Json>,
     /// Where it leads, at most 2 KiB: up to the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]

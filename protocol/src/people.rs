@@ -7,6 +7,7 @@ use crate::{Timestamp, UserId};
 /// What a token says its bearer is. Wire names are lower case; tokens are read without regard
 /// to case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Someone who is cared for.
@@ -154,6 +155,7 @@ impl<'de> Deserialize<'de> for Roles {
 
 /// How someone is related to a patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RelationKind {
     /// Treats the patient.
@@ -172,6 +174,7 @@ pub enum RelationKind {
 ///
 /// PHI: `name` identifies a person; it is never logged.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Person {
     /// The token's `sub`.
     pub user_id: UserId,
@@ -183,6 +186,7 @@ pub struct Person {
 
 /// What someone says of their own availability.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Availability {
     /// Ready to talk.
@@ -203,6 +207,7 @@ impl Availability {
 ///
 /// JSON: `{"user_id":"d1","online":false,"status":"available","last_seen_at":"..."}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Presence {
     /// Whose presence.
     pub user_id: UserId,

@@ -44,10 +44,12 @@ pub enum Reply {
 
 /// `{}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Empty {}
 
 /// The message is durably stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MessageSent {
     /// Where it went; worth knowing after `to_user_id`.
     pub conversation_id: ConversationId,
@@ -63,6 +65,7 @@ pub struct MessageSent {
 
 /// One entry was durably added to the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Logged {
     /// Where.
     pub conversation_id: ConversationId,
@@ -72,6 +75,7 @@ pub struct Logged {
 
 /// A conversation, and whether this command made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConversationReply {
     /// The conversation as the caller sees it.
     pub conversation: Conversation,
@@ -90,6 +94,7 @@ pub struct Subscribed {
 
 /// A page of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct History {
     /// Ascending and dense.
     pub events: Vec<LoggedEvent>,
@@ -105,6 +110,7 @@ pub struct History {
 
 /// Where a watermark stands now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReceiptTaken {
     /// The watermark, which may be above what was asked for.
     pub up_to_seq: u64,
@@ -114,6 +120,7 @@ pub struct ReceiptTaken {
 
 /// Presence of several people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Presences {
     /// One for each person that the caller may see.
     pub presence: Vec<Presence>,
@@ -177,6 +184,7 @@ pub struct ConsultationReply {
 
 /// One member's watermarks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MemberReceipt {
     /// Who.
     pub user_id: UserId,

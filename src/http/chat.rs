@@ -3,12 +3,16 @@
 //! Direct conversations only. What the server itself wrote and what was taken back does not
 //! appear: see [`crate::seeds::chat`].
 
+use super::openapi::{Extracts, Operation, Routes, at, bounds, data, data_array, op};
+use crate::seeds::chat::ChatMessage;
 use actix_web::{HttpResponse, web};
 use bedside_protocol::{
     Command, CommandError, Reply, UserId, command::Receipt, limits::PRESENCE_WATCH_MAX,
 };
+use list::Row;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     answer,
@@ -29,34 +33,72 @@ mod who;
 
 type Answer = Result<HttpResponse, PlainProblem>;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    let get = web::get;
-    for (path, route) in [
-        ("/chat/conversations", get().to(list::<Me>)),
-        ("/chat/conversations/{user_id}", get().to(page::<Me>)),
-        (
-            "/chat/conversations/{user_id}/read",
-            web::put().to(read::<Me>),
-        ),
-        ("/chat/unread-count", get().to(unread::<Me>)),
-        ("/chat/online-status", web::post().to(online)),
-        ("/chat/search", get().to(find)),
-        ("/users/send-message", web::post().to(users_send)),
-        ("/users/conversations", get().to(list::<Patient>)),
-        ("/users/conversations/{user_id}", get().to(page::<Patient>)),
-        (
-            "/users/conversations/{user_id}/read",
-            web::put().to(read::<Patient>),
-        ),
-        ("/users/unread-count", get().to(unread::<Patient>)),
-    ] {
-        cfg.service(web::resource(path).route(route));
-    }
-    cfg.service(
-        web::resource("/doctors/patients/{user_id}/messages")
-            .route(get().to(page::<Doctor>))
-            .route(web::post().to(doctors_send)),
-    );
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    let (mine, theirs) = ("/chat", "/users");
+    routes.under("Direct messages (seed 004)");
+    conversations::<Me>(routes, mine);
+    conversations::<Patient>(routes, theirs);
+    routes
+        .add(
+            at("/chat/online-status").post(
+                online,
+                op("Who is online")
+                    .about("In the order asked; whoever is nothing to the caller is offline.")
+                    .ok(data_array::<Online>),
+            ),
+        )
+        .add(
+            at("/chat/search").get(
+                find,
+                op("Search names and messages")
+                    .needs("query")
+                    .about("Archived conversations too.")
+                    .ok(data_array::<Row>),
+            ),
+        )
+        .add(at("/users/send-message").post(users_send, sending()))
+        .add(
+            at("/doctors/patients/{user_id}/messages")
+                .get(page::<Doctor>, paging())
+                .post(doctors_send, sending()),
+        );
+}
+
+/// The same for whoever may use it, under their own prefix.
+fn conversations<W: Who + Extracts>(routes: &mut Routes<'_>, prefix: &str) {
+    routes
+        .add(
+            at(format!("{prefix}/conversations")).get(
+                list::<W>,
+                op("List my direct conversations")
+                    .about("The newest message first, at most 1,000.")
+                    .ok(data_array::<Row>),
+            ),
+        )
+        .add(at(format!("{prefix}/conversations/{{user_id}}")).get(page::<W>, paging()))
+        .add(at(format!("{prefix}/conversations/{{user_id}}/read")).put(
+            read::<W>,
+            op("All that was shown was read").ok(data::<Unread>),
+        ))
+        .add(
+            at(format!("{prefix}/unread-count"))
+                .get(unread::<W>, op("How much is unread").ok(data::<Unread>)),
+        );
+}
+
+fn paging() -> Operation {
+    op("Messages with somebody")
+        .about("Ascending: the newest `limit` of them but for the newest `skip`.")
+        .ok(data_array::<ChatMessage>)
+}
+
+fn sending() -> Operation {
+    op("Send a message")
+        .about("200 for a repeated one.")
+        .ok(data::<ChatMessage>)
+        .created(data::<ChatMessage>)
+        .or(404)
+        .or(409)
 }
 
 /// 200 with the rows of [`list::Row`]: the newest message first.
@@ -66,9 +108,11 @@ async fn list<W: Who>(parts: Parts, who: W) -> Answer {
     Ok(answer::ok(list::rows(&parts, &me, conversations).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct Page {
+    #[param(schema_with = bounds::history_page)]
     limit: Option<usize>,
+    #[param(schema_with = bounds::skip)]
     skip: Option<usize>,
 }
 
@@ -91,7 +135,8 @@ async fn page<W: Who>(
     Ok(answer::ok(pair.messages(found.messages)))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UnreadCount)]
 struct Unread {
     #[serde(rename = "unreadCount")]
     unread_count: u64,
@@ -122,13 +167,15 @@ async fn unread<W: Who>(parts: Parts, who: W) -> Answer {
     Ok(answer::ok(Unread { unread_count }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AskedOnline)]
 struct Asked {
+    #[schema(schema_with = bounds::watched)]
     user_ids: Vec<UserId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Online {
     user_id: UserId,
@@ -155,8 +202,9 @@ async fn online(parts: Parts, me: Me, body: Body<Asked>) -> Answer {
     Ok(answer::ok(rows.collect::<Vec<_>>()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct Query {
+    #[param(schema_with = bounds::query)]
     query: String,
 }
 
@@ -168,7 +216,8 @@ async fn find(parts: Parts, me: Me, params: Params<Query>) -> Answer {
     Ok(answer::ok(list::rows(&parts, &me, found).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = MessageToDoctor)]
 struct ToDoctor {
     #[serde(rename = "doctorId")]
     doctor_id: UserId,

@@ -23,23 +23,28 @@ pub(super) mod pages;
 mod participants;
 mod preferences;
 
-use actix_web::web;
+use super::openapi::Routes;
 use bedside_protocol::{CommandError, Conversation, ConversationId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{auth::Me, parts::HttpParts, problem::Problem, view};
 use crate::seeds::clinic::{Chat, ChatType};
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.configure(chats::routes)
-        .configure(participants::routes)
-        .configure(messages::routes)
-        .configure(message::routes)
-        .configure(preferences::routes);
+/// Under which heading the document has them.
+const HEADING: &str = "Chats (seed 003)";
+
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes
+        .with(chats::routes)
+        .with(participants::routes)
+        .with(messages::routes)
+        .with(message::routes)
+        .with(preferences::routes);
 }
 
 /// What is answered when there is no entity to show.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Done {
     pub(super) message: &'static str,
 }

@@ -1,5 +1,7 @@
 //! Seed 000: `/consultations`, and its messages under `/messages` too.
 
+use super::openapi::{Routes, at, bounds, data, data_array, op};
+use crate::seeds::notifications::NotificationRow;
 use actix_web::{HttpResponse, web};
 use bedside_actors::node::{ConsultationFilter, ConsultationRequest};
 use bedside_protocol::{
@@ -9,6 +11,7 @@ use bedside_protocol::{
     limits::CONSULTATIONS_PAGE_MAX,
 };
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     answer,
@@ -26,24 +29,36 @@ mod unread;
 
 type Answer = Result<HttpResponse, PlainProblem>;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    for (path, route) in [
-        ("/consultations", web::post().to(create)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes
+        .under("Consultations (seed 000)")
+        .add(at("/consultations").post(
+            create,
+            op("Make a consultation")
+                .about("One per appointment. `doctorId` is by default the caller.")
+                .roles("doctor, admin, service")
+                .created(data::<ConsultationRow>)
+                .or(404)
+                .or(409),
+        ))
         // Before the id: no id reads like this.
-        ("/consultations/history", web::get().to(history)),
-        ("/consultations/{id}", web::get().to(get)),
-        ("/consultations/{id}/start", web::post().to(start)),
-        ("/consultations/{id}/end", web::post().to(end)),
-        ("/consultations/{id}/cancel", web::post().to(cancel)),
-        (
-            "/consultations/{id}/notifications",
-            web::post().to(notify::post),
-        ),
-    ] {
-        cfg.service(web::resource(path).route(route));
-    }
-    chat::routes(cfg);
-    unread::routes(cfg);
+        .add(at("/consultations/history").get(
+            history,
+            op("List consultations").about("The newest first: people see their own, admins and services all.").ok(data_array::<ConsultationRow>),
+        ))
+        .add(at("/consultations/{id}").get(get, op("One consultation").about("To those in it, admins and services.").ok(data::<ConsultationRow>)))
+        .add(at("/consultations/{id}/start").post(start, op("Begin it").about("By clinicians in it.").ok(data::<ConsultationRow>).or(409)))
+        .add(at("/consultations/{id}/end").post(end, op("End it").about("By clinicians in it.").ok(data::<ConsultationRow>).or(409)))
+        .add(at("/consultations/{id}/cancel").post(cancel, op("Cancel it").about("By clinicians in it, admins and services.").ok(data::<ConsultationRow>).or(409)))
+        .add(at("/consultations/{id}/notifications").post(
+            notify::post,
+            op("Show something to everybody in it")
+                .about("Any object of at most 16 KiB. It goes as it is to those in the room, and each participant gets a notification.")
+                .for_services()
+                .created(data_array::<NotificationRow>),
+        ))
+        .with(chat::routes)
+        .with(unread::routes);
 }
 
 /// The seed's row of a consultation.
@@ -56,11 +71,13 @@ fn bad(field: &'static str) -> impl Fn(InvalidId) -> CommandError {
     move |error| CommandError::invalid(format!("{field}: {error}"))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = NewConsultation)]
 struct Create {
     appointment_id: SeedId,
     #[serde(rename = "type")]
+    #[schema(schema_with = bounds::consultation_type)]
     consultation_type: String,
     patient_id: SeedId,
     doctor_id: Option<SeedId>,
@@ -97,12 +114,16 @@ async fn get(parts: Parts, bearer: Bearer, id: web::Path<ConsultationId>) -> Ans
     Ok(answer::ok(row(found)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 struct History {
+    #[param(schema_with = bounds::seed_id)]
     patient_id: Option<SeedId>,
+    #[param(schema_with = bounds::seed_id)]
     doctor_id: Option<SeedId>,
+    #[param(schema_with = bounds::consultation_number)]
     before: Option<SeedId>,
+    #[param(schema_with = bounds::consultations_page)]
     limit: Option<usize>,
 }
 
@@ -139,8 +160,10 @@ async fn start(parts: Parts, me: Me, id: web::Path<ConsultationId>) -> Answer {
     Ok(answer::ok(changed(&parts, &me, command).await?))
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = ConsultationNotes)]
 struct End {
+    #[schema(schema_with = bounds::notes)]
     notes: Option<String>,
 }
 

@@ -1,10 +1,12 @@
 //! `/api/v1/contacts`: whom I may write to.
 
-use actix_web::{HttpResponse, web};
+use super::openapi::{Routes, at, bounds, one, op};
+use actix_web::HttpResponse;
 use bedside_actors::ports::store::PersonRecord;
 use bedside_protocol::{Availability, Presence, Roles, Timestamp, UserId, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     auth::Me,
@@ -18,24 +20,33 @@ use walk::Walk;
 mod place;
 mod walk;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/contacts").route(web::get().to(list)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("People").add(
+        at("/contacts").get(
+            list,
+            op("Whom I may write to")
+                .about("Staff first, then who stands in a relation, then the families of a clinician's patients. A page may have fewer rows than its limit; the list ends where there is no cursor.")
+                .ok(one::<Contacts>),
+        ),
+    );
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct List {
+    #[param(schema_with = bounds::cursor)]
     cursor: Option<String>,
+    #[param(schema_with = bounds::contacts_page)]
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Contacts {
     contacts: Vec<Contact>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Contact {
     user_id: UserId,
     name: String,

@@ -1,12 +1,15 @@
 //! `/api/v1/conversations`, `/api/v1/conversations/{id}`.
 
+use super::openapi::{Routes, at, bounds, one, op};
 use actix_web::{HttpResponse, http::header, web};
+use bedside_protocol::reply::{ConversationReply, Logged};
 use bedside_protocol::{
     Command, Conversation, ConversationId, Reply,
     command::{ConversationCreate, ConversationUpdate},
     limits::CONVERSATIONS_PAGE_MAX,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     auth::Me,
@@ -20,16 +23,27 @@ use super::{
 /// Pages of the node that one listing looks through for rows that pass its filter.
 const SCANS_MAX: usize = 4;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/conversations")
-            .route(web::get().to(list))
-            .route(web::post().to(create)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("Conversations").add(
+        at("/conversations")
+            .get(
+                list,
+                op("List my conversations")
+                    .about("The newest activity first. A page may have fewer rows than its limit; the list ends where there is no cursor.")
+                    .ok(one::<Page>),
+            )
+            .post(
+                create,
+                op("Make a conversation, or find the direct one of a pair")
+                    .ok(one::<ConversationReply>)
+                    .created_somewhere(one::<ConversationReply>)
+                    .or(404),
+            ),
     )
-    .service(
-        web::resource("/conversations/{conversation_id}")
-            .route(web::get().to(get))
-            .route(web::patch().to(update)),
+    .add(
+        at("/conversations/{conversation_id}")
+            .get(get, op("One conversation, past ones too").ok(one::<Conversation>))
+            .patch(update, op("Change the title").ok(one::<Logged>).or(409)),
     );
 }
 
@@ -56,8 +70,10 @@ async fn get(parts: Parts, me: Me, id: web::Path<ConversationId>) -> Result<Http
     Ok(HttpResponse::Ok().json(view::conversation(&parts, &me, *id).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ConversationTitle)]
 struct Title {
+    #[schema(schema_with = bounds::title)]
     title: String,
 }
 
@@ -75,16 +91,19 @@ async fn update(
     Ok(HttpResponse::Ok().json(me.run(&parts, command).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct List {
+    #[param(schema_with = bounds::cursor)]
     cursor: Option<String>,
+    #[param(schema_with = bounds::conversations_page)]
     limit: Option<usize>,
     #[serde(default)]
+    #[param(inline)]
     archived: Archived,
 }
 
 /// Which of them to list.
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Archived {
     #[default]
@@ -104,7 +123,8 @@ impl Archived {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Conversations)]
 struct Page {
     conversations: Vec<Conversation>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,17 +1,33 @@
 //! `/demo`: sign-in without a password, for trying the server out.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use super::openapi::{Routes, at, one, op};
+use actix_web::{HttpRequest, HttpResponse};
 use bedside_protocol::{CommandError, Person, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{input::Body, parts::Parts, problem::refuse};
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/demo").route(web::get().to(get)))
-        .service(web::resource("/demo/login").route(web::post().to(login)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes
+        .under("The server itself")
+        .add(at("/demo").get(
+            get,
+            op("Whether there is a demo, and who is in it").ok(one::<Demo>),
+        ))
+        .add(
+            at("/demo/login").post(
+                login,
+                op("Sign in to the demo")
+                    .about("In demo mode only, from this machine only.")
+                    .ok(one::<Token>)
+                    .or(403)
+                    .or(404),
+            ),
+        );
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Demo {
     enabled: bool,
     users: Vec<Person>,
@@ -27,12 +43,14 @@ async fn get(parts: Parts, request: HttpRequest) -> HttpResponse {
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = DemoLogin)]
 struct Login {
     user_id: UserId,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DemoToken)]
 struct Token {
     token: String,
     token_expires_at: Timestamp,

@@ -1,9 +1,11 @@
 //! `/health`, `/ready`, `/metrics`: for those who run the server.
 
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use super::openapi::{Routes, at, one, op};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use bedside_protocol::{CommandError, Timestamp};
 use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 use super::{
     parts::{HttpParts, Parts},
@@ -13,13 +15,33 @@ use super::{
 /// How long the store may take to say that it can be written to.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource(["/health", "/api/health"]).route(web::get().to(health)))
-        .service(web::resource("/ready").route(web::get().to(ready)))
-        .service(web::resource("/metrics").route(web::get().to(metrics)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    let alive = || op("Whether the process answers").ok(one::<Health>);
+    routes
+        .under("The server itself")
+        .add(at("/health").get(health, alive()))
+        .add(at("/api/health").get(health, alive()))
+        .add(
+            at("/ready").get(
+                ready,
+                op("Whether the store can be written to")
+                    .about("503 while it cannot: send no traffic then.")
+                    .ok(one::<Health>)
+                    .also(503, one::<Health>),
+            ),
+        )
+        .add(
+            at("/metrics").get(
+                metrics,
+                op("Metrics in Prometheus text format")
+                    .about("For scrapers on this machine, or with the METRICS_TOKEN as bearer.")
+                    .text("text/plain; version=0.0.4; charset=utf-8")
+                    .or(403),
+            ),
+        );
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Health {
     status: &'static str,
     timestamp: Timestamp,
@@ -27,7 +49,7 @@ struct Health {
     version: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Services {
     store: &'static str,
 }

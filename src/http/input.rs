@@ -12,6 +12,7 @@ use actix_web::{
 use bedside_protocol::{CommandError, limits::REST_BODY_BYTES_MAX};
 use futures_util::{StreamExt, future::LocalBoxFuture};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::{
     future::{Ready, ready},
     time::Duration,
@@ -129,6 +130,14 @@ async fn gather(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut,
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CommandError> {
+    // What reads a list can read a struct too, by the order of its members: nobody means that.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(CommandError::invalid("the body must be a JSON object"));
+    }
+    read_json(bytes).or_else(|error| with_whole_numbers(bytes).ok_or(error))
+}
+
+fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CommandError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let body = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let inner = error.inner();
@@ -145,6 +154,41 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CommandError> {
     json.end()
         .map_err(|_| CommandError::invalid("the body goes on after its JSON"))?;
     Ok(body)
+}
+
+/// The body with `7.0` read as 7: to JSON they are the same number, and some clients write it so.
+/// None when that does not mend it.
+fn with_whole_numbers<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let mut body: Value = serde_json::from_slice(bytes).ok()?;
+    make_whole(&mut body).then(|| serde_json::from_value(body).ok())?
+}
+
+/// Whether there was such a number.
+fn make_whole(value: &mut Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            // What is larger was not written as it is meant: a float has no more digits.
+            const LARGEST: f64 = 9_007_199_254_740_991.0;
+            let float = number.as_f64().filter(|_| number.is_f64());
+            let whole = float.filter(|float| float.fract() == 0.0 && float.abs() <= LARGEST);
+            if let Some(whole) = whole {
+                *value = Value::from(whole as i64);
+            }
+            whole.is_some()
+        }
+        Value::Array(values) => make_all_whole(values),
+        Value::Object(members) => make_all_whole(members.values_mut()),
+        _ => false,
+    }
+}
+
+/// All of them, so not only up to the first.
+fn make_all_whole<'a>(values: impl IntoIterator<Item = &'a mut Value>) -> bool {
+    let mut any = false;
+    for value in values {
+        any |= make_whole(value);
+    }
+    any
 }
 
 /// Names the field and what it should be.
@@ -221,6 +265,36 @@ mod tests {
             "{error}"
         );
         assert!(!error.message.contains("rash"), "{error}");
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let read =
+            |json: &str| parse::<Numbers>(json.as_bytes()).map(|read| (read.up_to, read.any));
+        assert_eq!(
+            read(r#"{"up_to":7.0,"any":[1.5,2.0]}"#),
+            Ok((7, serde_json::json!([1.5, 2])))
+        );
+        assert_eq!(
+            read(r#"{"up_to":7,"any":2.0}"#),
+            Ok((7, serde_json::json!(2.0)))
+        );
+        for bad in ["7.5", "1e300", "-1.0", "\"7\""] {
+            let error = read(&format!(r#"{{"up_to":{bad},"any":0}}"#)).expect_err(bad);
+            assert!(error.message.starts_with("up_to: "), "{error}");
+        }
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Numbers {
+        up_to: u64,
+        any: Value,
+    }
+
+    #[test]
+    fn a_list_is_no_body() {
+        let error = parse::<Sample>(br#" ["text", []]"#).expect_err("is none");
+        assert_eq!(error.message, "the body must be a JSON object");
     }
 
     #[test]

@@ -1,27 +1,30 @@
 //! `/api/v1/conversations/{id}/members`.
 
+use super::openapi::{Routes, at, one, op};
 use actix_web::{HttpResponse, web};
+use bedside_protocol::reply::Logged;
 use bedside_protocol::{
     Command, ConversationId, Member, MemberRole, UserId,
     command::{ConversationRef, MemberAdd, MemberRemove},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{auth::Me, input::Body, parts::Parts, problem::Problem, view};
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/conversations/{conversation_id}/members")
-            .route(web::get().to(list))
-            .route(web::post().to(add)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("Conversations").add(
+        at("/conversations/{conversation_id}/members")
+            .get(list, op("The present members").about("In a broadcast an ordinary member sees only themselves and its admins.").ok(one::<Members>))
+            .post(add, op("Bring somebody in, or change what they are here").created(one::<Logged>).or(409)),
     )
-    .service(
-        web::resource("/conversations/{conversation_id}/members/{user_id}")
-            .route(web::delete().to(remove)),
+    .add(
+        at("/conversations/{conversation_id}/members/{user_id}")
+            .delete(remove, op("Take somebody out, or leave").ok(one::<Logged>).or(400).or(409)),
     );
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Members {
     members: Vec<Member>,
 }
@@ -37,7 +40,7 @@ async fn list(
     Ok(HttpResponse::Ok().json(Members { members }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Newcomer {
     user_id: UserId,
     #[serde(default)]

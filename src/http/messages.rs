@@ -1,15 +1,19 @@
 //! `/api/v1/conversations/{id}/messages`, `.../messages/{seq}`.
 
+use super::openapi::{Routes, at, bounds, one, op};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, HeaderMap},
     web,
 };
+use bedside_protocol::reply::{History, Logged, MessageSent};
 use bedside_protocol::{
-    ClientMsgId, Command, CommandError, ConversationId, Event, LastMessage, MessageSend, Reply,
+    Attachment, ClientMsgId, Command, CommandError, ConversationId, Event, LastMessage,
+    MessageSend, Reply, Timestamp,
     command::{MessageEdit, MessageHistory, MessageRef},
 };
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     auth::Me,
@@ -18,24 +22,41 @@ use super::{
     problem::Problem,
 };
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/conversations/{conversation_id}/messages")
-            .route(web::get().to(history))
-            .route(web::post().to(send)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("Messages").add(
+        at("/conversations/{conversation_id}/messages")
+            .get(
+                history,
+                op("A page of the log")
+                    .about("The dense log, ascending, within the caller's window; the newest page where neither bound is given.")
+                    .ok(one::<History>),
+            )
+            .post(
+                send,
+                op("Send a message")
+                    .about("Answered when it is stored. After a time-out or a 503 send the same again with the same key.")
+                    .idempotent()
+                    .body(one::<NewMessage>)
+                    .ok(one::<MessageSent>)
+                    .created_somewhere(one::<MessageSent>)
+                    .or(409),
+            ),
     )
-    .service(
-        web::resource("/conversations/{conversation_id}/messages/{seq}")
-            .route(web::get().to(get))
-            .route(web::patch().to(edit))
-            .route(web::delete().to(delete)),
+    .add(
+        at("/conversations/{conversation_id}/messages/{seq}")
+            .get(get, op("One message as it stands now").ok(one::<LastMessage>))
+            .patch(edit, op("Change the text of an own message").ok(one::<Logged>).or(409))
+            .delete(delete, op("Take an own message back").ok(one::<Logged>).or(400).or(409)),
     );
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct Range {
+    #[param(schema_with = bounds::number)]
     after_seq: Option<u64>,
+    #[param(schema_with = bounds::number)]
     before_seq: Option<u64>,
+    #[param(schema_with = bounds::history_page)]
     limit: Option<u32>,
 }
 
@@ -54,6 +75,24 @@ async fn history(
         limit: params.0.limit,
     });
     Ok(HttpResponse::Ok().json(me.run(&parts, command).await?))
+}
+
+/// What of [`MessageSend`] the body holds: where it goes stands in the path.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes")]
+struct NewMessage {
+    client_msg_id: Option<ClientMsgId>,
+    /// text, image, file or voice; by default text, which needs a `text`, while the others need
+    /// attachments.
+    #[schema(schema_with = bounds::sendable_type, required = false)]
+    r#type: String,
+    #[schema(schema_with = bounds::message_text, required = false)]
+    text: String,
+    #[schema(max_items = 10, required = false)]
+    attachments: Vec<Attachment>,
+    #[schema(schema_with = bounds::nullable_number)]
+    reply_to_seq: Option<u64>,
+    composed_at: Option<Timestamp>,
 }
 
 /// Body: [`MessageSend`] without `conversation_id`. The header `Idempotency-Key` is its
@@ -136,8 +175,10 @@ pub(super) async fn message(
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = MessageText)]
 struct Text {
+    #[schema(schema_with = bounds::said)]
     text: String,
 }
 

@@ -1,13 +1,16 @@
 //! Notifications: `/api/v1/notifications`, and seeds 003's and 001's `/notifications`.
 
+use super::openapi::{Routes, at, bounds, empty, one, op};
 use actix_web::{HttpResponse, web};
 use bedside_actors::{node::Publication, ports::store::NotificationRecord};
+use bedside_protocol::openapi::anything;
 use bedside_protocol::{
     Command, Notification, NotificationId, NotificationType, Timestamp, UserId,
     limits::NOTIFICATIONS_PAGE_MAX,
     notification::{Json, NotificationRef},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     auth::{Bearer, Me},
@@ -23,28 +26,38 @@ mod send;
 
 pub(super) use publish::publish;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/notifications")
-            .route(web::get().to(list))
-            .route(web::post().to(post)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("Notifications").add(
+        at("/notifications")
+            .get(list, op("My notifications, the newest first").ok(one::<Page>))
+            .post(
+                post,
+                op("Notify people")
+                    .about("200 with none when everybody has one under this dedupe_key already. Titles and bodies are no place for clinical text.")
+                    .for_services()
+                    .ok(one::<Published>)
+                    .created(one::<Published>)
+                    .or(404),
+            ),
     )
-    .service(web::resource("/notifications/{notification_id}/read").route(web::put().to(read)));
+    .add(at("/notifications/{notification_id}/read").put(read, op("A notification was seen").ok(empty)));
 }
 
 /// The seeds' own paths.
-pub(super) fn seed_routes(cfg: &mut web::ServiceConfig) {
-    inbox::routes(cfg);
-    send::routes(cfg);
+pub(super) fn seed_routes(routes: &mut Routes<'_>) {
+    routes.with(inbox::routes).with(send::routes);
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct List {
+    #[param(schema_with = bounds::cursor)]
     cursor: Option<String>,
+    #[param(schema_with = bounds::notifications_page)]
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Notifications)]
 struct Page {
     notifications: Vec<Row>,
     unread_count: u64,
@@ -52,7 +65,8 @@ struct Page {
     cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NotificationOfMine)]
 struct Row {
     #[serde(flatten)]
     notification: Notification,
@@ -112,20 +126,28 @@ async fn mark_read(parts: &HttpParts, me: &Me, id: NotificationId) -> Result<(),
     Ok(())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewNotification)]
 struct Post {
     #[serde(rename = "type")]
     notification_type: NotificationType,
+    #[schema(schema_with = bounds::notified)]
     user_ids: Vec<UserId>,
+    #[schema(schema_with = bounds::notification_title)]
     title: String,
     #[serde(default)]
+    #[schema(schema_with = bounds::notification_body)]
     body: String,
+    #[schema(schema_with = anything, required = false)]
     data: Option<Json>,
+    #[schema(schema_with = bounds::notification_action)]
     action: Option<String>,
+    #[schema(schema_with = bounds::dedupe_key)]
     dedupe_key: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PublishedNotifications)]
 struct Published {
     data: Vec<Notification>,
 }

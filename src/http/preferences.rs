@@ -1,17 +1,28 @@
 //! `/api/v1/conversations/{id}/me`: what a conversation is to the caller alone.
 
+use super::openapi::{Routes, at, one, op};
 use actix_web::{HttpResponse, web};
+use bedside_protocol::Mine;
 use bedside_protocol::{Command, ConversationId, Timestamp, command::ConversationSet};
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
 use super::{auth::Me, input::Body, parts::Parts, problem::Problem, view};
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/conversations/{conversation_id}/me")
-            .route(web::get().to(get))
-            .route(web::put().to(set))
-            .route(web::patch().to(set)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    let set_marks = || {
+        op("Pin, mute or archive, for the caller alone")
+            .about("What is absent stays; null unmutes.")
+            .ok(one::<Mine>)
+    };
+    routes.under("Conversations").add(
+        at("/conversations/{conversation_id}/me")
+            .get(
+                get,
+                op("What a conversation is to the caller").ok(one::<Mine>),
+            )
+            .put(set, set_marks())
+            .patch(set, set_marks()),
     );
 }
 
@@ -20,7 +31,8 @@ async fn get(parts: Parts, me: Me, id: web::Path<ConversationId>) -> Result<Http
     Ok(HttpResponse::Ok().json(view::conversation(&parts, &me, *id).await?.me))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ConversationMarks)]
 struct Marks {
     pinned: Option<bool>,
     #[serde(default, deserialize_with = "null_or_time")]

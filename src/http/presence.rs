@@ -1,9 +1,18 @@
 //! `/api/v1/presence`.
 
-use actix_web::{HttpResponse, web};
+use super::openapi::{Routes, at, bounds, empty, one, op};
+use actix_web::HttpResponse;
 use bedside_protocol::{
     Command, CommandError, UserId, command::PresenceSet, limits::PRESENCE_WATCH_MAX,
     reply::Presences,
+};
+use serde::Deserialize;
+use utoipa::{
+    IntoParams,
+    openapi::{
+        Required,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
 };
 
 use super::{
@@ -14,22 +23,42 @@ use super::{
     problem::Problem,
 };
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/presence")
-            .route(web::get().to(get))
-            .route(web::put().to(set)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("People").add(
+        at("/presence")
+            .get(
+                get,
+                op("Who is here")
+                    .about("People whom the caller may not see are left out.")
+                    .ok(one::<Presences>),
+            )
+            .put(set, op("My own availability").ok(empty)),
     );
+}
+
+/// The query as it is: `user_ids` may be repeated.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Asked(Vec<(String, String)>);
+
+impl IntoParams for Asked {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let user_ids = ParameterBuilder::new()
+            .name("user_ids")
+            .parameter_in(place().unwrap_or_default())
+            .required(Required::False)
+            .description(Some(
+                "Repeated, or with commas between; by default the first 200 contacts",
+            ))
+            .schema(Some(bounds::asked()));
+        vec![user_ids.build()]
+    }
 }
 
 /// `?user_ids=a,b` (or repeated), at most 200; without it the first 200 contacts.
 /// 200 `{presence: [...]}`; people whom the caller may not see are left out.
-async fn get(
-    parts: Parts,
-    me: Me,
-    params: Params<Vec<(String, String)>>,
-) -> Result<HttpResponse, Problem> {
-    let user_ids = match asked_for(&params.0)? {
+async fn get(parts: Parts, me: Me, params: Params<Asked>) -> Result<HttpResponse, Problem> {
+    let user_ids = match asked_for(&params.0.0)? {
         Some(user_ids) => user_ids,
         None => contacts::first_ids(&parts, &me, PRESENCE_WATCH_MAX).await?,
     };
@@ -46,8 +75,12 @@ fn asked_for(params: &[(String, String)]) -> Result<Option<Vec<UserId>>, Command
     if lists.peek().is_none() {
         return Ok(None);
     }
-    let user_ids = lists
-        .flat_map(|list| list.split(','))
+    let named: Vec<&str> = lists.flat_map(|list| list.split(',')).collect();
+    if named.len() > PRESENCE_WATCH_MAX {
+        return Err(CommandError::too_large("user_ids: at most 200"));
+    }
+    let user_ids = named
+        .into_iter()
         .filter(|id| !id.is_empty())
         .map(UserId::new)
         .collect::<Result<Vec<_>, _>>()

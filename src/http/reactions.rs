@@ -1,17 +1,33 @@
 //! `/api/v1/conversations/{id}/messages/{seq}/reactions/{emoji}`.
 
+use super::openapi::{Routes, at, one, op};
 use actix_web::{HttpResponse, web};
+use bedside_protocol::reply::Logged;
 use bedside_protocol::{Command, ConversationId, command::MessageReact};
 
 use super::{auth::Me, parts::Parts, problem::Problem};
 
 type Target = web::Path<(ConversationId, u64, String)>;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/conversations/{conversation_id}/messages/{seq}/reactions/{emoji}")
-            .route(web::put().to(put))
-            .route(web::delete().to(delete)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("Messages").add(
+        at("/conversations/{conversation_id}/messages/{seq}/reactions/{emoji}")
+            .put(
+                put,
+                op("Put an emoji on a message")
+                    .ok(one::<Logged>)
+                    .or(400)
+                    .or(409)
+                    .or(413),
+            )
+            .delete(
+                delete,
+                op("Take an emoji off a message")
+                    .ok(one::<Logged>)
+                    .or(400)
+                    .or(409)
+                    .or(413),
+            ),
     );
 }
 

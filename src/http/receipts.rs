@@ -1,25 +1,43 @@
 //! Who has what: `/api/v1/conversations/{id}/receipts`, `.../messages/{seq}/receipts`.
 
+use super::openapi::{Routes, at, bounds, one, op};
 use actix_web::{HttpResponse, web};
+use bedside_protocol::reply::ReceiptTaken;
 use bedside_protocol::{
     Command, Conversation, ConversationId, UserId, command::Receipt, reply::MemberReceipt,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{auth::Me, input::Body, messages, parts::Parts, problem::Problem, view};
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+pub(super) fn routes(routes: &mut Routes<'_>) {
     let under = "/conversations/{conversation_id}";
-    cfg.service(web::resource(format!("{under}/receipts")).route(web::get().to(list)))
-        .service(web::resource(format!("{under}/receipts/read")).route(web::put().to(read)))
-        .service(web::resource(format!("{under}/receipts/delivered")).route(web::put().to(deliver)))
-        .service(
-            web::resource(format!("{under}/messages/{{seq}}/receipts"))
-                .route(web::get().to(of_message)),
-        );
+    routes
+        .under("Receipts")
+        .add(
+            at(format!("{under}/receipts")).get(
+                list,
+                op("How far everybody has read")
+                    .about("Ordinary members of a broadcast, and past members, get their own only.")
+                    .ok(one::<Receipts>),
+            ),
+        )
+        .add(
+            at(format!("{under}/receipts/read"))
+                .put(read, op("All up to here was seen").ok(one::<ReceiptTaken>)),
+        )
+        .add(at(format!("{under}/receipts/delivered")).put(
+            deliver,
+            op("All up to here reached this device").ok(one::<ReceiptTaken>),
+        ))
+        .add(at(format!("{under}/messages/{{seq}}/receipts")).get(
+            of_message,
+            op("Who has a message").ok(one::<MessageReceipts>),
+        ));
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Receipts {
     receipts: Vec<MemberReceipt>,
 }
@@ -62,14 +80,15 @@ fn visible(conversation: &Conversation, me: &UserId) -> Vec<(MemberReceipt, u64)
         .collect()
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct MessageReceipts {
     seq: u64,
     read_by: Vec<Who>,
     delivered_to: Vec<Who>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Receiver)]
 struct Who {
     user_id: UserId,
 }
@@ -104,8 +123,10 @@ async fn of_message(
     }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = UpToSeq)]
 struct UpTo {
+    #[schema(schema_with = bounds::number)]
     up_to_seq: u64,
 }
 

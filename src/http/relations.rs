@@ -1,9 +1,11 @@
 //! `/api/v1/relations`: who is what to which patient, as the clinic's other systems say.
 
-use actix_web::{HttpResponse, web};
+use super::openapi::{Routes, at, one, op};
+use actix_web::HttpResponse;
 use bedside_actors::ports::store::{AuditRecord, Relation};
 use bedside_protocol::{CommandError, RelationKind, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     auth::Bearer,
@@ -12,16 +14,17 @@ use super::{
     problem::Problem,
 };
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/relations")
-            .route(web::get().to(list))
-            .route(web::put().to(put))
-            .route(web::delete().to(delete)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("People").add(
+        at("/relations")
+            .get(list, op("Who is what to whom").about("By default the caller's own; those of others take the right to write them.").ok(one::<Relations>))
+            .put(put, op("Say that somebody is something to a patient").about("`clinician_id` is short for `user_id` with the kind clinician. Another kind or end for the same two replaces the one before.").for_directory().ok(one::<Row>))
+            .delete(delete, op("End a relation").about("By query or by body; `deleted` is false when there was none.").for_directory().ok(one::<Ended>)),
     );
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewRelation)]
 struct Put {
     patient_id: UserId,
     user_id: Option<UserId>,
@@ -53,7 +56,8 @@ impl Put {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Relation)]
 struct Row {
     patient_id: UserId,
     user_id: UserId,
@@ -87,7 +91,8 @@ async fn put(parts: Parts, bearer: Bearer, body: Body<Put>) -> Result<HttpRespon
     Ok(HttpResponse::Ok().json(Row::of(relation, parts.node.clock().now())))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema, IntoParams)]
+#[schema(as = RelationPair)]
 struct Pair {
     patient_id: Option<UserId>,
     user_id: Option<UserId>,
@@ -100,7 +105,8 @@ impl Pair {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = EndedRelation)]
 struct Ended {
     patient_id: UserId,
     user_id: UserId,
@@ -133,12 +139,12 @@ async fn delete(
     }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct Whose {
     user_id: Option<UserId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Relations {
     relations: Vec<Row>,
 }

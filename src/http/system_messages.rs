@@ -1,21 +1,31 @@
 //! `/api/v1/conversations/{id}/system-messages`: what the clinic's systems write into
 //! conversations.
 
+use super::openapi::{Routes, at, bounds, one, op};
 use actix_web::{HttpResponse, http::header, web};
 use bedside_protocol::ConversationId;
+use bedside_protocol::reply::MessageSent;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{auth::Bearer, input::Body, parts::Parts, problem::Problem};
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/conversations/{conversation_id}/system-messages")
-            .route(web::post().to(post)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("Messages").add(
+        at("/conversations/{conversation_id}/system-messages").post(
+            post,
+            op("Write into a conversation as one of the clinic's systems")
+                .for_services()
+                .created_somewhere(one::<MessageSent>)
+                .or(409),
+        ),
     );
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SystemMessage)]
 struct Post {
+    #[schema(schema_with = bounds::said)]
     text: String,
 }
 

@@ -1,16 +1,23 @@
 //! `/api/v1/tickets`: a single-use way into a WebSocket for pages that cannot send headers.
 
-use actix_web::{HttpResponse, web};
+use super::openapi::{Routes, at, one, op};
+use actix_web::HttpResponse;
 use bedside_protocol::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{auth::SignedIn, parts::Parts, problem::Problem};
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/tickets").route(web::post().to(issue)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("People").add(at("/tickets").post(
+        issue,
+        op("A ticket that opens one WebSocket")
+            .about("Good once, for 30 s, as `/ws?ticket=`: for pages, which cannot send headers there.")
+            .created(one::<Ticket>),
+    ));
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Ticket {
     ticket: String,
     expires_at: Timestamp,

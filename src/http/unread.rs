@@ -1,25 +1,32 @@
 //! `/api/v1/unread`.
 
-use actix_web::{HttpResponse, web};
+use super::openapi::{Routes, at, one, op};
+use actix_web::HttpResponse;
 use bedside_protocol::{ConversationId, limits::CONVERSATIONS_PAGE_MAX};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{auth::Me, parts::Parts, problem::Problem};
 
 /// Store pages that are looked through for conversations with something unread.
 const SCANS_MAX: usize = 5;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/unread").route(web::get().to(get)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("Receipts").add(at("/unread").get(
+        get,
+        op("How much is unread")
+            .about("Archived conversations are not counted; those far down the list by activity are counted but not listed.")
+            .ok(one::<Unread>),
+    ));
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Unread {
     unread_count: u64,
     conversations: Vec<UnreadIn>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct UnreadIn {
     conversation_id: ConversationId,
     unread_count: u64,

@@ -4,6 +4,8 @@
 mod directory;
 mod one;
 
+use super::clinic::Done;
+use super::openapi::{Routes, at, bounds, one as shape, op, paged};
 use actix_web::{HttpResponse, web};
 use bedside_actors::ports::{
     identity::SessionIdentity,
@@ -11,6 +13,7 @@ use bedside_actors::ports::{
 };
 use bedside_protocol::{CommandError, Role, Roles, Timestamp, UserId, limits::NAME_BYTES_MAX};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     auth::{Bearer, SignedIn},
@@ -22,24 +25,24 @@ use super::{
 /// Bytes of an e-mail address, as RFC 5321 bounds it.
 const EMAIL_BYTES_MAX: usize = 254;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/users/me")
-            .route(web::get().to(me))
-            .route(web::put().to(put_me)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("People").add(
+        at("/users/me")
+            .get(me, op("My own row of the directory").ok(shape::<User>))
+            .put(put_me, op("Change my own name").about("Another id, email or role than the token's is refused.").ok(shape::<User>)),
     )
-    .service(
-        web::resource("/users/{id}")
-            .route(web::get().to(one::get))
-            .route(web::put().to(put))
-            .route(web::delete().to(directory::delete)),
+    .add(
+        at("/users/{id}")
+            .get(one::get, op("One person").about("One's own, and for staff and systems anybody's; others see whom they have to do with.").ok(shape::<User>))
+            .put(put, op("Write a person into the directory").about("What is absent stays; a new person needs name and role.").for_directory().ok(shape::<User>).created(shape::<User>))
+            .delete(directory::delete, op("Take a person out of the directory").about("They have no role any more, their relations end and their sockets close. Safe to repeat.").roles("admin, service").ok(shape::<Done>)),
     )
-    .service(web::resource("/users").route(web::get().to(directory::list)));
+    .add(at("/users").get(directory::list, op("The people who have a role").roles("admin, service").ok(paged::<User>)));
 }
 
 /// A row of `users`. What the clinic's own system keeps (phone number, title, picture, sign-ins)
 /// is not kept here and so is null.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct User {
     id: UserId,
@@ -106,14 +109,19 @@ async fn stored(parts: &HttpParts, id: &UserId) -> Result<Option<PersonRecord>, 
     Ok(parts.node.store().people(vec![id.clone()]).await?.pop())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = UserChanges)]
 struct Put {
     id: Option<UserId>,
     #[serde(alias = "fullName", alias = "fullname")]
+    #[schema(schema_with = bounds::name)]
     name: Option<String>,
+    #[schema(schema_with = bounds::email)]
     email: Option<String>,
+    #[schema(schema_with = bounds::maybe_role, required = false)]
     role: Option<String>,
+    #[schema(schema_with = bounds::roles, required = false)]
     roles: Option<Vec<String>>,
 }
 

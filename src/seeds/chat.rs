@@ -5,9 +5,10 @@ use bedside_protocol::{
     Attachment, ClientMsgId, Message, MessageId, MessageSend, MessageType, Role, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A person, inside messages and lists.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatUser {
     /// Who; always a string.
     #[serde(rename = "_id")]
@@ -45,8 +46,9 @@ impl From<PersonRecord> for ChatUser {
 }
 
 /// A message, as `new_message` and `message_sent` carry it and pages list it.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DirectMessage)]
 pub struct ChatMessage {
     /// Its id.
     #[serde(rename = "_id")]
@@ -70,7 +72,7 @@ pub struct ChatMessage {
 }
 
 /// The types of messages that the seed knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChatMessageType {
     /// Text.
@@ -173,7 +175,7 @@ pub fn conversation_id(a: &UserId, b: &UserId) -> String {
 }
 
 /// What a client sends, beside the receiver. Null is as absent.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatDraft {
     /// The text; `message` is the same.

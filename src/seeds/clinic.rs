@@ -10,13 +10,14 @@ use bedside_protocol::{
     MessageId, MessageType, Mine, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Members up to which an own message is found to have been read by all. In a larger chat it
 /// stays unread for its sender: who has it, the native receipts tell.
 pub const READ_BY_ALL_MEMBERS_MAX: usize = 64;
 
 /// What a chat is for, by the seed's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum ChatType {
     /// Two people.
     Direct,
@@ -65,7 +66,7 @@ impl ChatType {
 }
 
 /// A row of `chats` (003 section 2.7), with what its clients show beside it.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Chat {
     /// The conversation's id.
@@ -103,7 +104,7 @@ pub struct Chat {
 }
 
 /// A row of `chat_participants` (003 section 2.8).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Participant {
     /// Made of the chat's and the user's id.
@@ -123,7 +124,7 @@ pub struct Participant {
 }
 
 /// A row of `messages` (003 sections 2.9 and 4.3): also what `message-received` carries.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatMessage {
     /// The message's id.

@@ -6,11 +6,12 @@ use bedside_protocol::{
     MessageId, MessageSend, MessageType, Role, Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{chat, id::SeedId};
 
 /// A consultation. What is not known yet is null.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsultationRow {
     /// Its id.
@@ -68,8 +69,9 @@ impl From<Consultation> for ConsultationRow {
 }
 
 /// A message of a consultation's chat.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ConsultationMessage)]
 pub struct MessageRow {
     /// Its id; always a string.
     pub id: MessageId,
@@ -90,7 +92,7 @@ pub struct MessageRow {
 }
 
 /// Who wrote a message.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Sender {
     /// Who.
     pub id: SeedId,
@@ -101,7 +103,7 @@ pub struct Sender {
 }
 
 /// The types of messages that the seed knows; read in capitals and in small letters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SeedMessageType {
     /// Text.
@@ -166,8 +168,9 @@ pub fn message(
 }
 
 /// What a client sends. Null is as absent.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ConsultationDraft)]
 pub struct MessageDraft {
     /// Where to.
     pub consultation_id: Option<SeedId>,

@@ -2,9 +2,14 @@
 
 use bedside_protocol::{
     ConsultationId, ConversationId, MessageId, UserId, ids::InvalidId, limits::USER_ID_BYTES_MAX,
+    openapi::plain_text,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::fmt;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type, schema::OneOfBuilder},
+};
 
 /// The largest number that every client in JavaScript reads as it was written: 2^53 - 1.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
@@ -73,6 +78,21 @@ impl From<MessageId> for SeedId {
         Self(id.to_string())
     }
 }
+
+impl PartialSchema for SeedId {
+    fn schema() -> RefOr<Schema> {
+        let number = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(0))
+            .maximum(Some(NUMBER_MAX));
+        OneOfBuilder::new()
+            .item(number)
+            .item(plain_text(USER_ID_BYTES_MAX))
+            .into()
+    }
+}
+
+impl ToSchema for SeedId {}
 
 impl Serialize for SeedId {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

@@ -3,11 +3,13 @@
 use bedside_actors::ports::store::NotificationRecord;
 use bedside_protocol::{
     Notification, NotificationId, NotificationType, Timestamp, UserId, notification::Json,
+    openapi::anything,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A notification. What is not there is null.
-#[derive(Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NotificationRow {
     /// Its id.
@@ -22,6 +24,7 @@ pub struct NotificationRow {
     /// Its text.
     pub body: String,
     /// What its publisher added.
+    #[schema(schema_with = anything)]
     pub data: Option<Json>,
     /// Whether it was seen.
     pub is_read: bool,

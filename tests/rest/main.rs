@@ -20,6 +20,7 @@ mod members;
 mod messages;
 mod notifications;
 mod notifications_sent;
+mod openapi;
 mod preferences;
 mod presence;
 mod reactions;

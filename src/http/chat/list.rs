@@ -6,6 +6,7 @@ use bedside_protocol::{
 };
 use serde::Serialize;
 use std::collections::HashMap;
+use utoipa::ToSchema;
 
 use super::pair;
 use crate::{
@@ -21,8 +22,9 @@ const LISTED_MAX: usize = 1_000;
 const SCANS_MAX: usize = 200;
 
 /// A conversation with somebody.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ChatConversation)]
 pub(super) struct Row {
     conversation_id: String,
     other_user: ChatUser,
@@ -31,8 +33,9 @@ pub(super) struct Row {
 }
 
 /// The newest message of a conversation that the seed's clients can show.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ChatLastMessage)]
 struct LastMessage {
     content: String,
     message_type: ChatMessageType,

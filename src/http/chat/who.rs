@@ -5,6 +5,7 @@ use bedside_protocol::{CommandError, Role};
 
 use crate::http::{
     auth::{Known, Me, then},
+    openapi::{Extracts, Signature},
     problem::refuse,
 };
 
@@ -53,6 +54,18 @@ impl FromRequest for Doctor {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         only(Role::Doctor, request, payload, Self)
+    }
+}
+
+impl Extracts for Patient {
+    fn note(signature: &mut Signature) {
+        signature.only(Role::Patient.name());
+    }
+}
+
+impl Extracts for Doctor {
+    fn note(signature: &mut Signature) {
+        signature.only(Role::Doctor.name());
     }
 }
 

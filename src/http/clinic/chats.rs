@@ -1,5 +1,6 @@
 //! `/api/v1/chats`, `/api/v1/chats/{id}`, `.../pin`.
 
+use crate::http::openapi::{Routes, at, bounds, one, op, paged};
 use actix_web::{HttpResponse, http::header, web};
 use bedside_protocol::{
     Command, CommandError, Conversation, ConversationId, ConversationKind, Reply, Timestamp,
@@ -9,6 +10,7 @@ use bedside_protocol::{
 };
 use serde::Deserialize;
 use std::collections::HashMap;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Done, chat, conversation, pages::Page};
 use crate::{
@@ -26,28 +28,57 @@ use crate::{
 /// caller alone; the chat itself shows everybody.
 const LISTED_PARTICIPANTS_MAX: usize = 64;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/chats")
-            .route(web::get().to(list))
-            .route(web::post().to(create)),
-    )
-    .service(
-        web::resource("/chats/{id}")
-            .route(web::get().to(get))
-            .route(web::put().to(update))
-            .route(web::delete().to(archive)),
-    )
-    .service(web::resource("/chats/{id}/pin").route(web::post().to(pin)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes
+        .under(super::HEADING)
+        .add(
+            at("/chats")
+                .get(
+                    list,
+                    op("List my chats")
+                        .about("Pinned ones first, then by last activity.")
+                        .ok(paged::<Chat>),
+                )
+                .post(
+                    create,
+                    op("Make a chat")
+                        .about("200 for a Direct chat that was there.")
+                        .ok(one::<Chat>)
+                        .created_somewhere(one::<Chat>)
+                        .or(404)
+                        .or(409),
+                ),
+        )
+        .add(
+            at("/chats/{id}")
+                .get(get, op("One chat").ok(one::<Chat>))
+                .put(
+                    update,
+                    op("Change a chat, and the caller's own marks")
+                        .about("What is absent stays.")
+                        .ok(one::<Chat>)
+                        .or(409),
+                )
+                .delete(
+                    archive,
+                    op("Take a chat out of the caller's own list")
+                        .about("History and the other members keep it, and it can still be read.")
+                        .ok(one::<Done>),
+                ),
+        )
+        .add(at("/chats/{id}/pin").post(pin, op("Pin a chat, or unpin it").ok(one::<Chat>)));
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct NewChat {
+    #[schema(schema_with = bounds::maybe_title)]
     name: Option<String>,
     #[serde(rename = "type")]
+    #[schema(schema_with = bounds::chat_type)]
     chat_type: ChatType,
     #[serde(default)]
+    #[schema(schema_with = bounds::members)]
     participants: Vec<UserId>,
     patient_id: Option<UserId>,
 }
@@ -119,11 +150,14 @@ const fn no_marks(conversation_id: ConversationId) -> ConversationSet {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct List {
+    #[param(schema_with = bounds::page_number)]
     page: Option<u64>,
+    #[param(schema_with = bounds::page_number)]
     limit: Option<u64>,
     #[serde(default)]
+    #[param(inline)]
     archived: Archived,
 }
 
@@ -172,9 +206,11 @@ async fn get(parts: Parts, me: Me, id: web::Path<ConversationId>) -> Result<Http
     Ok(HttpResponse::Ok().json(chat(&parts, &me, conversation)?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ChatChanges)]
 struct Update {
+    #[schema(schema_with = bounds::new_title)]
     name: Option<String>,
     is_pinned: Option<bool>,
     muted: Option<bool>,
@@ -242,8 +278,9 @@ async fn archive(
     }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ChatPin)]
 struct Pin {
     is_pinned: Option<bool>,
 }

@@ -1,11 +1,13 @@
 //! `/api/v1/messages/{id}`, `.../read`: one message by its id.
 
+use crate::http::openapi::{Routes, at, bounds, one, op};
 use actix_web::{HttpResponse, web};
 use bedside_protocol::{
     Command, CommandError, Conversation, ConversationId, ErrorCode, LastMessage, MessageId,
     command::{MessageEdit, MessageRef, Receipt},
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{Done, history};
 use crate::{
@@ -19,14 +21,33 @@ use crate::{
     seeds::clinic::{ChatMessage, is_read},
 };
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/messages/{id}")
-            .route(web::get().to(get))
-            .route(web::put().to(edit))
-            .route(web::delete().to(delete)),
-    )
-    .service(web::resource("/messages/{id}/read").route(web::post().to(read)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes
+        .under(super::HEADING)
+        .add(
+            at("/messages/{id}")
+                .get(
+                    get,
+                    op("One message, also a deleted one").ok(one::<ChatMessage>),
+                )
+                .put(
+                    edit,
+                    op("Change the text of an own message")
+                        .ok(one::<ChatMessage>)
+                        .or(409),
+                )
+                .delete(
+                    delete,
+                    op("Take an own message back")
+                        .about("Its row can still be read, without its content.")
+                        .ok(one::<Done>)
+                        .or(409),
+                ),
+        )
+        .add(at("/messages/{id}/read").post(
+            read,
+            op("A message was read, and what is before it").ok(one::<ChatMessage>),
+        ));
 }
 
 /// Where a message is, for those who may read it; to all others it does not exist.
@@ -71,8 +92,10 @@ async fn get(parts: Parts, me: Me, id: web::Path<MessageId>) -> Result<HttpRespo
     Ok(HttpResponse::Ok().json(shown(&me, &conversation, found)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ChatMessageText)]
 struct Text {
+    #[schema(schema_with = bounds::said)]
     content: String,
 }
 

@@ -1,11 +1,13 @@
 //! `/api/v1/chats/{id}/messages`, `.../read-all`. The id may be any conversation's.
 
+use crate::http::openapi::{Routes, at, bounds, one, op, paged};
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use bedside_protocol::{
     Attachment, ClientMsgId, Command, CommandError, ConversationId, Message, MessageSend,
     MessageType, Reply, command::Receipt, reply::MessageSent,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{history, message, pages::Page};
 use crate::{
@@ -20,24 +22,48 @@ use crate::{
     seeds::clinic::{ChatMessage, is_read},
 };
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/chats/{id}/messages")
-            .route(web::get().to(list))
-            .route(web::post().to(send)),
-    )
-    .service(web::resource("/chats/{id}/messages/read-all").route(web::post().to(read_all)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes
+        .under(super::HEADING)
+        .add(
+            at("/chats/{id}/messages")
+                .get(
+                    list,
+                    op("A page of messages")
+                        .about("The newest page first, ascending inside a page.")
+                        .ok(paged::<ChatMessage>),
+                )
+                .post(
+                    send,
+                    op("Send a message")
+                        .about("200 for a repeated one.")
+                        .idempotent()
+                        .ok(one::<ChatMessage>)
+                        .created_somewhere(one::<ChatMessage>)
+                        .or(409),
+                ),
+        )
+        .add(
+            at("/chats/{id}/messages/read-all")
+                .post(read_all, op("All by now was read").ok(one::<AllRead>)),
+        );
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = NewChatMessage)]
 struct NewMessage {
+    #[schema(schema_with = bounds::maybe_said)]
     content: Option<String>,
     #[serde(default, alias = "type")]
     message_type: MessageType,
+    #[schema(schema_with = bounds::file_field)]
     file_url: Option<String>,
+    #[schema(schema_with = bounds::file_field)]
     file_name: Option<String>,
+    #[schema(schema_with = bounds::nullable_number)]
     file_size: Option<u64>,
+    #[schema(schema_with = bounds::file_field)]
     mime_type: Option<String>,
     client_msg_id: Option<ClientMsgId>,
 }
@@ -116,9 +142,11 @@ fn as_sent(said: MessageSend, sent: &MessageSent, me: &Me) -> Message {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct List {
+    #[param(schema_with = bounds::page_number)]
     page: Option<u64>,
+    #[param(schema_with = bounds::page_number)]
     limit: Option<u64>,
 }
 
@@ -144,7 +172,7 @@ async fn list(
     Ok(HttpResponse::Ok().json(page.list(rows.collect(), total)))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct AllRead {
     message: &'static str,

@@ -1,11 +1,13 @@
 //! `/api/v1/chats/{id}/participants`.
 
+use crate::http::openapi::{Routes, at, either, one, op};
 use actix_web::{HttpResponse, web};
 use bedside_protocol::{
     Command, CommandError, Conversation, ConversationId, MemberRole, UserId,
     command::{ConversationRef, MemberAdd, MemberRemove},
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{Done, conversation, pages::Page};
 use crate::{
@@ -21,14 +23,21 @@ use crate::{
 /// People whom one request may add. Each is an entry of the log.
 const ADDED_MAX: usize = 100;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/chats/{id}/participants").route(web::post().to(add)))
-        .service(
-            web::resource("/chats/{id}/participants/{user_id}").route(web::delete().to(remove)),
-        );
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under(super::HEADING).add(
+        at("/chats/{id}/participants").post(
+            add,
+            op("Bring people in")
+                .about("One with userId, or up to 100 with userIds. 200 when all were there already. The first refusal ends it: those before it are in, and the same again goes on.")
+                .ok(either::<Participant, Participant>)
+                .created(either::<Participant, Participant>)
+                .or(409),
+        ),
+    )
+    .add(at("/chats/{id}/participants/{user_id}").delete(remove, op("Take somebody out, or leave").ok(one::<Done>).or(400).or(409)));
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Newcomers {
     user_id: Option<UserId>,

@@ -1,9 +1,11 @@
 //! `/api/v1/users/me/preferences`: what somebody wants their screens to be like.
 
-use actix_web::{HttpResponse, web};
+use crate::http::openapi::{Routes, at, bounds, one, op};
+use actix_web::HttpResponse;
 use bedside_protocol::{CommandError, Timestamp, UserId};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::http::{
     auth::Me,
@@ -24,16 +26,24 @@ const TIMEZONE_BYTES_MAX: usize = 50;
 /// Under this name in the settings of a person, which may hold more.
 const KEY: &str = "preferences";
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/users/me/preferences")
-            .route(web::get().to(get))
-            .route(web::put().to(put)),
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.under("People").add(
+        at("/users/me/preferences")
+            .get(
+                get,
+                op("What I want my screens to be like").ok(one::<Row<'static>>),
+            )
+            .put(
+                put,
+                op("Change it")
+                    .about("What is absent stays; null clears what can be null.")
+                    .ok(one::<Row<'static>>),
+            ),
     );
 }
 
 /// A row of `user_preferences` (003 section 2.13), with its defaults.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct Preferences {
     default_template: Option<String>,
@@ -66,8 +76,9 @@ impl Default for Preferences {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PreferencesOfMine)]
 struct Row<'a> {
     user_id: &'a UserId,
     #[serde(flatten)]
@@ -75,19 +86,24 @@ struct Row<'a> {
 }
 
 /// What is to change. Null takes away what can be null.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PreferenceChanges)]
 struct Changes {
     #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = bounds::template)]
     default_template: Option<Option<String>>,
+    #[schema(schema_with = bounds::templates)]
     favorite_templates: Option<Vec<String>>,
     auto_scribe: Option<bool>,
     notifications_enabled: Option<bool>,
     email_notifications: Option<bool>,
     sms_notifications: Option<bool>,
     dark_mode: Option<bool>,
+    #[schema(schema_with = bounds::language)]
     language: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = bounds::timezone)]
     timezone: Option<Option<String>>,
 }
 

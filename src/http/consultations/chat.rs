@@ -1,5 +1,6 @@
 //! The messages of a consultation.
 
+use crate::http::openapi::{Routes, at, bounds, data, data_array, one, op};
 use actix_web::{HttpResponse, web};
 use bedside_actors::ports::store::{AuditRecord, PersonRecord};
 use bedside_protocol::{
@@ -8,6 +9,7 @@ use bedside_protocol::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Answer, bad};
 use crate::{
@@ -27,19 +29,37 @@ use crate::{
     },
 };
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/consultations/{id}/messages")
-            .route(web::get().to(list))
-            .route(web::post().to(post_there)),
-    )
-    .service(web::resource("/messages").route(web::post().to(post)))
-    .service(web::resource("/messages/consultation/{id}").route(web::get().to(list)))
-    .service(web::resource("/messages/{message_id}/read").route(web::put().to(read)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    let listing = || {
+        op("Messages of a consultation")
+            .about("The newest before that one, or of all, ascending.")
+            .ok(data_array::<MessageRow>)
+    };
+    let posting = || {
+        op("Send a message")
+            .about("200 for a repeated one.")
+            .ok(data::<MessageRow>)
+            .created(data::<MessageRow>)
+            .or(404)
+            .or(409)
+    };
+    routes
+        .add(
+            at("/consultations/{id}/messages")
+                .get(list, listing())
+                .post(post_there, posting()),
+        )
+        .add(at("/messages").post(post, posting()))
+        .add(at("/messages/consultation/{id}").get(list, listing()))
+        .add(at("/messages/{message_id}/read").put(
+            read,
+            op("A message was read, and what is before it").ok(one::<Done>),
+        ));
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct Page {
+    #[param(schema_with = bounds::history_page)]
     limit: Option<usize>,
     before: Option<MessageId>,
 }
@@ -150,7 +170,8 @@ async fn require_self(parts: &HttpParts, me: &Me, sender: Option<&SeedId>) -> Re
     Err(CommandError::forbidden("senderId: somebody else than the token's").into())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Success)]
 struct Done {
     success: bool,
 }

@@ -10,7 +10,12 @@ use bedside_protocol::{
     },
     notification::Json,
 };
+use serde::Deserialize;
 use serde_json::Map;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 use super::Answer;
 use crate::{
@@ -25,6 +30,19 @@ use crate::{
     seeds::notifications::NotificationRow,
 };
 
+/// Any JSON object.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Shown(Map<String, Json>);
+
+impl PartialSchema for Shown {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Object).into()
+    }
+}
+
+impl ToSchema for Shown {}
+
 /// Body: any JSON object of at most 16 KiB, for service tokens. It goes as it is to those who are
 /// in the room, and each participant gets a notification with what it holds of one: `type`,
 /// `title`, `body` or `message`, and the object itself as `data` where it fits. 201 with the
@@ -33,10 +51,10 @@ pub(super) async fn post(
     parts: Parts,
     bearer: Bearer,
     id: web::Path<ConsultationId>,
-    body: Body<Map<String, Json>>,
+    body: Body<Shown>,
 ) -> Answer {
     bearer.require_service()?;
-    let shown = Json::Object(body.0);
+    let shown = Json::Object(body.0.0);
     let bytes = shown.to_string().len();
     if bytes > ROOM_NOTIFICATION_BYTES_MAX {
         return Err(CommandError::too_large("body: at most 16384 bytes of JSON").into());

@@ -1,7 +1,8 @@
 //! `/messages/unread`: what others wrote in the caller's consultations and the caller has not
 //! read.
 
-use actix_web::web;
+use crate::http::openapi::{Routes, at, data_array, op};
+use crate::seeds::consultations::MessageRow;
 use bedside_protocol::{
     ConsultationId, Conversation, Event, Message,
     limits::{CONVERSATIONS_PAGE_MAX, HISTORY_PAGE_MAX},
@@ -22,8 +23,15 @@ const LISTED_MAX: usize = 200;
 /// Pages of the node that one answer looks through.
 const SCANS_MAX: usize = 50;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/messages/unread").route(web::get().to(list)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.add(
+        at("/messages/unread").get(
+            list,
+            op("What I have not read")
+                .about("Over all consultations, the newest first, at most 200.")
+                .ok(data_array::<MessageRow>),
+        ),
+    );
 }
 
 /// 200 with messages, the newest first, at most 200: of the consultations with the newest

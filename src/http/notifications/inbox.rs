@@ -1,8 +1,10 @@
 //! Seed 003: everybody's own notifications.
 
+use crate::http::openapi::{Routes, array, at, bounds, one, op};
 use actix_web::{HttpResponse, web};
 use bedside_protocol::{NotificationId, limits::NOTIFICATIONS_PAGE_MAX};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::mark_read;
 use crate::{
@@ -13,14 +15,26 @@ use crate::{
 /// Rows when the caller names no limit, as the seed has it.
 const LIMIT_DEFAULT: usize = 20;
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/notifications").route(web::get().to(list)))
-        .service(web::resource("/notifications/unread/count").route(web::get().to(unread)))
-        .service(web::resource("/notifications/{notification_id}/read").route(web::put().to(read)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes
+        .under("Notifications (seeds 003 and 001)")
+        .add(at("/notifications").get(
+            list,
+            op("My notifications, the newest first").ok(array::<NotificationRow>),
+        ))
+        .add(
+            at("/notifications/unread/count")
+                .get(unread, op("How many are unread").ok(one::<Count>)),
+        )
+        .add(
+            at("/notifications/{notification_id}/read")
+                .put(read, op("A notification was seen").ok(one::<Told>)),
+        );
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct List {
+    #[param(schema_with = bounds::notifications_page)]
     limit: Option<usize>,
 }
 
@@ -34,7 +48,7 @@ async fn list(parts: Parts, me: Me, params: Params<List>) -> Result<HttpResponse
     Ok(HttpResponse::Ok().json(rows))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Count {
     count: u64,
 }
@@ -46,7 +60,7 @@ async fn unread(parts: Parts, me: Me) -> Result<HttpResponse, PlainProblem> {
     Ok(HttpResponse::Ok().json(Count { count }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Told {
     message: &'static str,
 }

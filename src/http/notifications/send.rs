@@ -1,9 +1,12 @@
 //! Seed 001: `/notifications/send`, for what is shown inside the app.
 
-use actix_web::{HttpResponse, web};
+use crate::http::openapi::{Routes, at, bounds, data_array, op};
+use actix_web::HttpResponse;
 use bedside_actors::node::Publication;
+use bedside_protocol::openapi::anything;
 use bedside_protocol::{CommandError, NotificationType, UserId, notification::Json};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::publish;
 use crate::{
@@ -14,22 +17,36 @@ use crate::{
 /// The only channel that there is so far, by its spellings.
 const CHANNELS: &[&str] = &["in_app", "in-app", "inapp"];
 
-pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/notifications/send").route(web::post().to(send)));
+pub(super) fn routes(routes: &mut Routes<'_>) {
+    routes.add(
+        at("/notifications/send").post(
+            send,
+            op("Notify people inside the app")
+                .for_services()
+                .created(data_array::<NotificationRow>)
+                .or(404),
+        ),
+    );
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = NotificationToSend)]
 struct Send {
     user_id: Option<SeedId>,
     user_ids: Option<Vec<SeedId>>,
     #[serde(rename = "type")]
     notification_type: NotificationType,
+    #[schema(schema_with = bounds::notification_title)]
     title: String,
     #[serde(default)]
+    #[schema(schema_with = bounds::notification_body)]
     body: String,
+    #[schema(schema_with = anything, required = false)]
     data: Option<Json>,
+    #[schema(schema_with = bounds::notification_action)]
     action: Option<String>,
+    #[schema(schema_with = bounds::channel, required = false)]
     channel: Option<String>,
 }
 

@@ -1,10 +1,12 @@
 //! `GET /api/v1/users` and `DELETE /api/v1/users/{id}`: what admins and the clinic's systems do
 //! with the directory.
 
+use crate::http::openapi::bounds;
 use actix_web::{HttpResponse, rt, web};
 use bedside_actors::ports::store::PersonRecord;
 use bedside_protocol::{CloseCode, CommandError, Role, Roles, UserId};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{User, audit, stored};
 use crate::http::{
@@ -20,10 +22,13 @@ const PEOPLE_MAX: u64 = 100_000;
 /// People that are read at a time.
 const STEP: usize = 1_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub(super) struct List {
+    #[param(schema_with = bounds::page_number)]
     page: Option<u64>,
+    #[param(schema_with = bounds::page_number)]
     limit: Option<u64>,
+    #[param(schema_with = bounds::role)]
     role: Option<String>,
 }
 
