@@ -132,6 +132,9 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         tokens.clone(),
         joined.map(|joined| joined.cluster),
     );
+    // Before anybody can be let in.
+    node.load_denials().await?;
+    gauges::register_denials(&metrics, &node);
     let demo = if config.is_demo() {
         demo::seed(&node).await?;
         let minter = Minter::hs256(

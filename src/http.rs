@@ -27,6 +27,9 @@
 //! | `/users/me` | GET, PUT | `users` |
 //! | `/users` | GET list | `users/directory` |
 //! | `/users/{id}` | GET, PUT, DELETE | `users/one`, `users`, `users/directory` |
+//! | `/admin/revocations` | GET list, POST | `admin/revocations` |
+//! | `/admin/users/{id}/block` | PUT, DELETE | `admin/blocks` |
+//! | `/admin/blocks` | GET list | `admin/blocks` |
 //! | `/chats...`, `/messages...`, `/users/me/preferences` | seed 003's | `clinic` |
 //!
 //! The seeds' own paths, outside `/api/v1`; errors there are `{success: false, message}`:
@@ -59,6 +62,7 @@
 //! Besides: `/health`, `/api/health`, `/ready`, `/metrics` (`health`), `/demo`, `/demo/login`
 //! (`demo`).
 
+mod admin;
 mod answer;
 mod auth;
 mod chat;
@@ -142,6 +146,7 @@ fn native(cfg: &mut web::ServiceConfig) {
         .configure(relations::routes)
         .configure(clinic::routes)
         .configure(users::routes)
+        .configure(admin::routes)
         .default_service(web::to(nothing_here));
 }
 

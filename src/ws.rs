@@ -225,11 +225,20 @@ impl NativeEdge {
                 .verify(token, self.node.clock().now())
                 .map_err(|error| Refusal::unauthorized(error.message))?,
             Credential::Ticket(ticket) => match (self.redeem_ticket)(ticket) {
-                Redeeming::Here(redeemed) => redeemed.ok_or_else(no_ticket)?,
+                Redeeming::Here(redeemed) => self.redeemed(redeemed)?,
                 Redeeming::Elsewhere(redeeming) => return Ok(Signed::Asking(redeeming)),
             },
         };
         Ok(Signed::In(self.signed_in(acceptable, identity)))
+    }
+
+    /// Whom a ticket stands for, if they are still let in: their token may have been revoked since
+    /// the ticket was made.
+    fn redeemed(&self, identity: Option<SessionIdentity>) -> Result<SessionIdentity, Refusal> {
+        let identity = identity.ok_or_else(no_ticket)?;
+        let let_in = self.node.admit(&identity);
+        let_in.map_err(|error| Refusal::unauthorized(error.message))?;
+        Ok(identity)
     }
 
     fn signed_in(&self, acceptable: &Acceptable, identity: SessionIdentity) -> Native {
@@ -245,7 +254,7 @@ impl NativeEdge {
             )
             .with("Retry-After: 1")
         })?;
-        let identity = identity.ok_or_else(no_ticket)?;
+        let identity = self.redeemed(identity)?;
         Ok(Socket {
             native: self.signed_in(&asking.acceptable, identity),
             acceptable: asking.acceptable,

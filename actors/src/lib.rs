@@ -11,6 +11,7 @@ pub mod cluster;
 mod consultation;
 pub mod conversation;
 pub mod counters;
+pub mod denials;
 mod directory;
 pub mod node;
 pub mod outbox;

@@ -2,6 +2,7 @@
 
 mod consultations;
 mod conversations;
+mod denials;
 mod notifications;
 mod people;
 
@@ -24,6 +25,7 @@ use crate::{
     cluster::{self, Cluster},
     consultation::Rooms,
     conversation::{Act, Ask},
+    denials::{Gate, Guarded},
     directory::Directory,
     outbox::Outbox,
     ports::{
@@ -68,7 +70,9 @@ pub(crate) struct Shared {
     pub(crate) config: NodeConfig,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Lets in nobody whom `gate` keeps out.
     pub(crate) identities: Arc<dyn Identities>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) directory: Directory,
     pub(crate) sessions: Sessions,
     pub(crate) subscriptions: Subscriptions,
@@ -115,11 +119,17 @@ impl Node {
         let arbiters: Vec<_> = (0..config.arbiters.max(1))
             .map(|_| Arbiter::new().handle())
             .collect();
+        let gate = Arc::<Gate>::default();
+        let guarded = Guarded {
+            identities,
+            gate: gate.clone(),
+        };
         let shared = Arc::new(Shared {
             config,
             store,
             clock,
-            identities,
+            identities: Arc::new(guarded),
+            gate,
             directory: Directory::new(arbiters.clone()),
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),
@@ -264,7 +274,7 @@ impl Node {
         &self.shared.clock
     }
 
-    /// Who tokens speak for.
+    /// Who tokens speak for, if they are let in.
     #[must_use]
     pub fn identities(&self) -> &Arc<dyn Identities> {
         &self.shared.identities

@@ -14,6 +14,7 @@ mod consultations;
 mod conversation;
 mod cql;
 mod create;
+mod denials;
 mod entry;
 mod filing;
 mod listing;

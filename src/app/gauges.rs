@@ -1,6 +1,9 @@
 //! The actors' counters as Prometheus sees them.
 
-use bedside_actors::counters::{COUNTERS, LATENCY_BUCKETS_S};
+use bedside_actors::{
+    counters::{COUNTERS, LATENCY_BUCKETS_S},
+    node::Node,
+};
 
 use std::sync::Arc;
 
@@ -51,6 +54,30 @@ pub(super) fn register(metrics: &Metrics) {
         "From the commit to the last member's outbox.",
         &LATENCY_BUCKETS_S,
         || COUNTERS.stored_to_delivered.snapshot(),
+    );
+}
+
+/// Shows how many users and tokens are kept out.
+pub(super) fn register_denials(metrics: &Metrics, node: &Arc<Node>) {
+    let counts = || {
+        let node = Arc::downgrade(node);
+        move || {
+            node.upgrade()
+                .map(|n| n.denial_counts())
+                .unwrap_or_default()
+        }
+    };
+    let read = counts();
+    metrics.register_gauge_fn(
+        "bedside_revocations",
+        "Users whose earlier tokens were revoked, and single tokens that were.",
+        move || (read().users + read().tokens) as f64,
+    );
+    let read = counts();
+    metrics.register_gauge_fn(
+        "bedside_blocked_users",
+        "Users who are blocked.",
+        move || read().blocked as f64,
     );
 }
 

@@ -124,7 +124,12 @@ impl Native {
 
     fn turn_away(&self, id: Option<u64>, error: &CommandError) -> Step {
         let frame = NativeEncoder::of(self.format).error(id, error);
-        Step::CloseAfter(frame, CloseCode::Unauthorized)
+        // Before hello nothing but a block is forbidden.
+        let code = match error.code {
+            ErrorCode::Forbidden => CloseCode::Blocked,
+            _ => CloseCode::Unauthorized,
+        };
+        Step::CloseAfter(frame, code)
     }
 }
 

@@ -20,7 +20,7 @@ use bedside_actors::{
     node::{Node, NodeConfig},
     ports::{
         clock::ManualClock,
-        identity::{Identities, SessionIdentity},
+        identity::{Identities, SessionIdentity, TokenId, TokenStamp},
         store::{BodyHash, Relation, Store, memory::MemoryStore},
     },
     testkit::client::Client,
@@ -44,7 +44,7 @@ pub(crate) const ORIGIN: &str = "https://clinic.example";
 /// When the tests take place.
 pub(crate) const NOW_MS: i64 = 1_795_000_000_000;
 
-/// Tokens are `role:id`, or `role+role:id#scope scope`; anything else is no token.
+/// Tokens are `role:id`, or `role+role:id#scope scope iat=ms jti=id`; anything else is no token.
 struct OpenBook;
 
 impl Identities for OpenBook {
@@ -53,7 +53,8 @@ impl Identities for OpenBook {
         if token == "old" {
             return Err(CommandError::new(ErrorCode::TokenExpired, "it ran out"));
         }
-        let (who, _) = token.split_once('#').unwrap_or((token, ""));
+        let (who, more) = token.split_once('#').unwrap_or((token, ""));
+        let claim = |name| more.split(' ').find_map(|word| word.strip_prefix(name));
         let (roles, id) = who.split_once(':').ok_or_else(unauthorized)?;
         Ok(SessionIdentity {
             user_id: UserId::new(id).map_err(|_| unauthorized())?,
@@ -65,6 +66,12 @@ impl Identities for OpenBook {
             .into(),
             roles: roles.split('+').filter_map(Role::parse).collect(),
             expires_at: None,
+            stamp: TokenStamp {
+                issued_at: claim("iat=")
+                    .and_then(|ms| ms.parse().ok())
+                    .map(Timestamp::from_millis),
+                token_id: claim("jti=").and_then(TokenId::new),
+            },
         })
     }
 }

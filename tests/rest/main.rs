@@ -2,6 +2,7 @@
 
 mod kit;
 
+mod admin;
 mod chat;
 mod chat_pages;
 mod chat_search;

@@ -4,7 +4,7 @@ use bedside_actors::{
     node::{Node, NodeConfig},
     ports::{
         clock::SystemClock,
-        identity::{Identities, SessionIdentity},
+        identity::{Identities, SessionIdentity, TokenStamp},
         store::memory::MemoryStore,
     },
 };
@@ -31,6 +31,7 @@ pub(crate) fn identity(name: &str) -> SessionIdentity {
         email: "".into(),
         roles: Roles::NONE.with(Role::Doctor),
         expires_at: None,
+        stamp: TokenStamp::default(),
     }
 }
 

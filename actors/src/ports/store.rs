@@ -15,6 +15,7 @@
 //! 6. After an acknowledged delete no read returns the text, attachments or reactions.
 
 mod consultations;
+pub mod denials;
 pub mod memory;
 mod notifications;
 pub mod numbered;
@@ -22,6 +23,7 @@ pub mod page;
 
 pub use self::{
     consultations::{ConsultationSelect, ConsultationStore, NewConsultation},
+    denials::{Denial, DenialRecord, DenialStore, Denials, DenialsVersion},
     notifications::{NewNotification, NotificationMark, NotificationRecord, NotificationStore},
     numbered::{Listed, Located, NumberedStore, Numbers},
 };
@@ -526,7 +528,7 @@ pub struct AuditRecord {
 
 /// Durable storage. See the module's text for its promises.
 #[async_trait]
-pub trait Store: ConsultationStore + NotificationStore + NumberedStore {
+pub trait Store: ConsultationStore + DenialStore + NotificationStore + NumberedStore {
     /// Changes only when seqs could repeat, as after a restore from back-up.
     fn epoch(&self) -> &str;
 

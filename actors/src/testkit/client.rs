@@ -19,7 +19,7 @@ use crate::{
     outbox::{Drained, ENCODER_SLOTS, Encoder, Outbox},
     ports::{
         clock::SystemClock,
-        identity::{Identities, SessionIdentity},
+        identity::{Identities, SessionIdentity, TokenStamp},
         store::Store,
     },
     session::SessionHandle,
@@ -74,6 +74,7 @@ pub fn identity(user: &str, role: Role) -> SessionIdentity {
         email: Arc::from(""),
         roles: Roles::from(role),
         expires_at: None,
+        stamp: TokenStamp::default(),
     }
 }
 

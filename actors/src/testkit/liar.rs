@@ -23,10 +23,11 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::ports::store::{
     Active, Append, AppendSink, Appended, AuditRecord, ConsultationSelect, ConsultationStore,
-    ConversationKey, Conversations, Counts, Created, Listed, Loaded, Located, LogPage, LogRange,
-    NewConsultation, NewConversation, NewNotification, NotificationMark, NotificationRecord,
-    NotificationStore, NumberedStore, Numbers, PersonRecord, Preferences, Receipts, Relation,
-    Revision, Select, SentRecord, Store, StoreError, StoreResult, memory::MemoryStore,
+    ConversationKey, Conversations, Counts, Created, DenialRecord, DenialStore, Denials,
+    DenialsVersion, Listed, Loaded, Located, LogPage, LogRange, NewConsultation, NewConversation,
+    NewNotification, NotificationMark, NotificationRecord, NotificationStore, NumberedStore,
+    Numbers, PersonRecord, Preferences, Receipts, Relation, Revision, Select, SentRecord, Store,
+    StoreError, StoreResult, memory::MemoryStore,
 };
 
 /// What becomes of an append.
@@ -381,6 +382,14 @@ relay_part! {
     create_consultation(new: NewConsultation) -> ();
     consultation(id: ConsultationId) -> Option<Consultation>;
     consultations(select: ConsultationSelect) -> Vec<Consultation>;
+}
+
+relay_part! {
+    DenialStore;
+    deny(record: DenialRecord) -> ();
+    unblock(user_id: UserId) -> bool;
+    denials_version() -> DenialsVersion;
+    denials() -> Denials;
 }
 
 relay_part! {

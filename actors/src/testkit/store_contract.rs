@@ -6,6 +6,7 @@
 
 pub mod changes;
 pub mod consultations;
+pub mod denials;
 pub mod fixture;
 pub mod listing;
 pub mod log;
@@ -136,6 +137,15 @@ macro_rules! store_contract {
                 the_newest_are_listed_first,
                 lists_keep_to_what_was_asked_for,
                 members_find_theirs,
+            ],
+            denials: [
+                nobody_is_kept_out_at_first,
+                what_is_denied_is_kept_as_it_was_said,
+                of_two_times_the_later_one_stands,
+                a_token_is_denied_once,
+                a_block_is_made_anew_and_lifted,
+                each_change_is_seen_in_the_version,
+                none_is_lost_among_many,
             ],
             notifications: [
                 one_is_kept_as_it_was_made,

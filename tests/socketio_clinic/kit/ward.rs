@@ -13,7 +13,7 @@ use bedside_actors::{
     node::{ConsultationRequest, Node},
     ports::{
         clock::{Clock, ManualClock},
-        identity::{Identities, SessionIdentity},
+        identity::{Identities, SessionIdentity, TokenStamp},
         store::{AuditRecord, PersonRecord, Relation, Store, memory::MemoryStore},
     },
     testkit::{
@@ -54,6 +54,7 @@ impl Identities for OpenBook {
                 .parse()
                 .ok()
                 .map(|ms: i64| Timestamp::from_millis(NOW_MS + ms)),
+            stamp: TokenStamp::default(),
         })
     }
 }

@@ -4,6 +4,7 @@
 //! promises (but for the first: nothing here survives anything).
 
 mod consultations;
+mod denials;
 mod log;
 mod notifications;
 mod numbered;
@@ -21,6 +22,7 @@ use std::{
 
 use self::{
     consultations::Consultations,
+    denials::Denied,
     log::{Log, What},
     notifications::Notifications,
 };
@@ -50,6 +52,7 @@ struct State {
     relations: BTreeMap<(UserId, UserId), Relation>,
     audit: Vec<AuditRecord>,
     consultations: Consultations,
+    denied: Denied,
     notifications: Notifications,
     settings: HashMap<UserId, String>,
 }
