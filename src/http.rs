@@ -30,6 +30,7 @@
 //! | `/admin/revocations` | GET list, POST | `admin/revocations` |
 //! | `/admin/users/{id}/block` | PUT, DELETE | `admin/blocks` |
 //! | `/admin/blocks` | GET list | `admin/blocks` |
+//! | `/admin/audit` | GET list | `admin/audit` |
 //! | `/chats...`, `/messages...`, `/users/me/preferences` | seed 003's | `clinic` |
 //!
 //! The seeds' own paths, outside `/api/v1`; errors there are `{success: false, message}`:

@@ -119,6 +119,10 @@ counters! {
     asks_passed_on: Counter,
     /// Those of them that were done here after all, because it did not answer.
     asks_taken_back: Counter,
+    /// Audit records that found no room and were not written.
+    audit_lost: Counter,
+    /// Audit records that are stored.
+    audit_written: Counter,
     /// From the command's arrival at the conversation to its durable commit.
     send_to_stored: Histogram,
     /// From the commit to the last member's outbox.

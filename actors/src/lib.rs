@@ -6,6 +6,7 @@
 //! store ([`ports::store`]) keep it, answers through the caller's [`outbox`], and fans it out to
 //! the members' [`sessions`].
 
+pub mod audit;
 pub mod caller;
 pub mod cluster;
 mod consultation;

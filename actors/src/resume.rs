@@ -110,6 +110,11 @@ pub(crate) async fn history(
         Some(limit) => limit as usize,
     };
     let conversation = view(shared, caller, command.conversation_id).await?;
+    if caller.roles.is_staff() {
+        let now = shared.clock.now();
+        let id = command.conversation_id;
+        shared.trail.read(now, &caller.user_id, id);
+    }
     let window = Window::of(&conversation);
     let from_seq = command.after_seq.map_or(window.first, |after| {
         after.saturating_add(1).max(window.first)

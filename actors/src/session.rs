@@ -23,6 +23,7 @@ use std::{collections::HashSet, rc::Rc, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
+    audit,
     caller::{Caller, Responder},
     conversation::Ask,
     counters::COUNTERS,
@@ -231,6 +232,12 @@ impl SessionActor {
         self.shared
             .sessions
             .open(&self.caller.user_id, self.outbox.clone());
+        let opened = audit::session_opened(
+            self.shared.clock.now(),
+            &self.caller.user_id,
+            self.outbox.session_id(),
+        );
+        self.shared.trail.note(opened);
         // Who was kept out since the first look did not find this socket among the open ones.
         self.is_let_in();
         self.shared.presence.opened(self.caller.user_id.clone());

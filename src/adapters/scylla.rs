@@ -10,6 +10,7 @@
 //! an answer means), `entry.rs` (a row of the log), `filing.rs` (what an entry changes besides
 //! the log) and `settle.rs` (how a log is taken over) first.
 
+mod audit;
 mod consultations;
 mod conversation;
 mod cql;

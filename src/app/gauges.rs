@@ -41,6 +41,8 @@ pub(super) fn register(metrics: &Metrics) {
         "bedside_asks_passed_on_total", "Commands passed on to the node that their conversation is placed on.", asks_passed_on;
         "bedside_asks_taken_back_total", "Passed-on commands that were not answered in time and done here, or refused.", asks_taken_back;
         "bedside_holes_filled_total", "Holes in what a socket was shown, filled from the store.", holes_filled;
+        "bedside_audit_written_total", "Audit records that are stored.", audit_written;
+        "bedside_audit_lost_total", "Audit records that found no room and were not written.", audit_lost;
         "bedside_append_failures_total", "Appends that the store refused or could not do.", append_failures;
     }
     metrics.register_histogram_fn(
@@ -67,6 +69,12 @@ pub(super) fn register_denials(metrics: &Metrics, node: &Arc<Node>) {
                 .unwrap_or_default()
         }
     };
+    let trail = Arc::downgrade(node.trail());
+    metrics.register_gauge_fn(
+        "bedside_audit_waiting",
+        "Audit records that wait to be stored.",
+        move || trail.upgrade().map_or(0, |trail| trail.waiting()) as f64,
+    );
     let read = counts();
     metrics.register_gauge_fn(
         "bedside_revocations",

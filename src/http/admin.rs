@@ -1,5 +1,6 @@
 //! `/api/v1/admin/...`: what administrators do, and the clinic's systems on their behalf.
 
+mod audit;
 mod blocks;
 mod revocations;
 
@@ -24,7 +25,8 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
             .route(web::put().to(blocks::put))
             .route(web::delete().to(blocks::delete)),
     )
-    .service(web::resource("/admin/blocks").route(web::get().to(blocks::list)));
+    .service(web::resource("/admin/blocks").route(web::get().to(blocks::list)))
+    .service(web::resource("/admin/audit").route(web::get().to(audit::list)));
 }
 
 /// Which page of a list.
@@ -66,7 +68,7 @@ async fn to_its_end<T: 'static>(
     })
 }
 
-async fn audit(
+async fn write_down(
     parts: &Parts,
     actor: &UserId,
     action: &'static str,
@@ -76,11 +78,11 @@ async fn audit(
     let record = AuditRecord {
         at: parts.node.clock().now(),
         actor: Some(actor.clone()),
-        action,
+        action: action.into(),
         subject,
         detail,
     };
-    Ok(parts.node.store().audit(record).await?)
+    Ok(parts.node.trail().write(record).await?)
 }
 
 /// Everything that is kept out.

@@ -187,8 +187,10 @@ impl Clinic {
             .entry(address, request.namespace, why.unwrap_or(code.name()));
         if let Some(entry) = entry {
             let record = entry.by(who, self.hall.node.clock().now());
-            let store = Arc::clone(self.hall.node.store());
-            actix_rt::spawn(audit::write(store, record));
+            self.hall
+                .node
+                .trail()
+                .note_from(record, Some(address), None);
         }
         ConnectRefused {
             // Whatever is wrong with a token, for these clients it is one thing.

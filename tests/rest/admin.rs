@@ -81,7 +81,10 @@ async fn a_block_lasts_until_it_is_lifted() {
     api.get(MINE).by(&newest).await.ok();
     assert_eq!(api.get(BLOCKS).by(ADMIN).await.ok(), json!({"blocks": []}));
     let log = api.store.audit_log();
-    let log: Vec<_> = log.iter().map(|e| (e.action, e.subject.as_str())).collect();
+    let log: Vec<_> = log
+        .iter()
+        .map(|e| (&*e.action, e.subject.as_str()))
+        .collect();
     let unblock = ("user.unblock", "p1");
     assert_eq!(log, [("user.block", "p1"), unblock, unblock]);
     assert!(!format!("{:?}", api.store.audit_log()).contains("phone"));

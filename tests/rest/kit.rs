@@ -17,6 +17,7 @@ use bedside::{
     seeds::Shown,
 };
 use bedside_actors::{
+    audit::AuditKey,
     node::{Node, NodeConfig},
     ports::{
         clock::ManualClock,
@@ -208,6 +209,7 @@ pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
         passivate_after: Duration::from_secs(60),
         attachment_hosts: vec!["files.clinic.example".to_owned()],
         body_hash: Arc::new(body_hash),
+        audit_key: AuditKey::derived_from(b"a test"),
         on_command: None,
     };
     let node = Node::start(config, store.clone(), clock.clone(), Arc::new(OpenBook));

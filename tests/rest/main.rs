@@ -3,6 +3,7 @@
 mod kit;
 
 mod admin;
+mod admin_audit;
 mod chat;
 mod chat_pages;
 mod chat_search;

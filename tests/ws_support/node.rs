@@ -1,6 +1,7 @@
 //! A node in memory, where a token is the name of its bearer.
 
 use bedside_actors::{
+    audit::AuditKey,
     node::{Node, NodeConfig},
     ports::{
         clock::SystemClock,
@@ -48,6 +49,7 @@ pub(crate) fn node() -> Arc<Node> {
             hash[..n].copy_from_slice(&bytes[..n]);
             hash
         }),
+        audit_key: AuditKey::derived_from(b"a test"),
         on_command: None,
     };
     Node::start(

@@ -15,6 +15,7 @@ use std::{
 };
 
 use crate::{
+    audit::AuditKey,
     node::{Node, NodeConfig},
     outbox::{Drained, ENCODER_SLOTS, Encoder, Outbox},
     ports::{
@@ -99,6 +100,7 @@ pub fn config() -> NodeConfig {
             hash[..8].copy_from_slice(&hasher.finish().to_le_bytes());
             hash
         }),
+        audit_key: AuditKey::derived_from(b"a test"),
         on_command: None,
     }
 }

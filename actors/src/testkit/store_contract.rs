@@ -4,6 +4,7 @@
 //! A case gets a [`Fixture`]: a fresh store, and a [`Room`] wherever it wants a conversation,
 //! which numbers entries as a conversation actor does.
 
+pub mod audit;
 pub mod changes;
 pub mod consultations;
 pub mod denials;
@@ -122,8 +123,14 @@ macro_rules! store_contract {
                 people_are_paged_by_role,
                 relations_are_one_per_pair,
                 who_shares_a_group,
-                an_audit_record_is_taken,
                 an_open_store_is_ready,
+            ],
+            audit: [
+                entries_are_kept_as_they_are,
+                a_taken_place_is_refused,
+                stretches_come_from_either_end,
+                a_chain_is_whole_and_a_key_counts,
+                a_tail_that_was_never_written_is_missed,
             ],
             consultations: [
                 one_is_made_with_its_conversation,

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use bedside_actors::ports::store::{
-    Active, Append, AppendSink, AuditRecord, ConversationKey, Conversations, Counts, Created,
-    Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation,
-    Revision, Select, SentRecord, Store, StoreResult,
+    Active, Append, AppendSink, ConversationKey, Conversations, Counts, Created, Loaded, LogPage,
+    LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation, Revision, Select,
+    SentRecord, Store, StoreResult,
 };
 use bedside_protocol::{ClientMsgId, ConversationId, MessageId, Roles, Timestamp, UserId};
 use std::sync::Arc;
@@ -191,11 +191,6 @@ impl Store for CqlStore {
 
     async fn sharing_with(&self, user_id: UserId, others: Vec<UserId>) -> StoreResult<Vec<UserId>> {
         self.run(async move |core| people::sharing_with(&core.cql, &user_id, others).await)
-            .await
-    }
-
-    async fn audit(&self, record: AuditRecord) -> StoreResult<()> {
-        self.run(async move |core| people::audit(&core.cql, &record).await)
             .await
     }
 

@@ -6,7 +6,7 @@ use bedside_actors::ports::store::{Denial, DenialRecord};
 use bedside_protocol::{CommandError, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Page, audit, denials, to_its_end};
+use super::{Page, denials, to_its_end, write_down};
 use crate::http::{
     auth::Bearer,
     input::{Body, Params},
@@ -83,7 +83,7 @@ async fn block(parts: Parts, record: DenialRecord) -> Result<Option<Row>, Proble
     if let Some(row) = &row {
         // The reason is free text about a person, so it stays out of the log.
         let subject = row.user_id.to_string();
-        audit(
+        write_down(
             &parts,
             &row.blocked_by,
             "user.block",
@@ -113,7 +113,7 @@ pub(super) async fn delete(
     let done = to_its_end(async move {
         let lifted = parts.node.unblock(user_id.clone()).await?;
         let subject = user_id.to_string();
-        audit(&parts, &by, "user.unblock", subject, String::new()).await?;
+        write_down(&parts, &by, "user.unblock", subject, String::new()).await?;
         Ok(Lifted { user_id, lifted })
     });
     Ok(HttpResponse::Ok().json(done.await?))

@@ -8,7 +8,7 @@ use bedside_actors::ports::{
 use bedside_protocol::{CommandError, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Page, audit, denials, to_its_end};
+use super::{Page, denials, to_its_end, write_down};
 use crate::http::{
     auth::Bearer,
     input::{Body, Params},
@@ -123,7 +123,7 @@ async fn revoke(parts: Parts, record: DenialRecord) -> Result<Option<Row>, Probl
         Denial::Block { .. } => return Ok(None),
     };
     parts.node.deny(record.clone()).await?;
-    audit(&parts, &record.by, action, subject, detail).await?;
+    write_down(&parts, &record.by, action, subject, detail).await?;
     Ok(Row::of(record))
 }
 
