@@ -1,5 +1,6 @@
 //! The only wiring: from a [`Config`] to a server that runs.
 
+mod audit;
 mod cluster;
 mod demo;
 mod gauges;
@@ -33,6 +34,8 @@ use crate::{
     telemetry,
     ws::admission::Admission,
 };
+pub(crate) use audit::{Noted, noted};
+
 use glue::{HttpCounts, SocketCounts, Tokens};
 use peers::TicketOffice;
 
@@ -68,6 +71,17 @@ pub fn serve(config: Config) -> ExitCode {
 /// Whatever keeps the store from being opened or written, as a text for who started it.
 pub fn rotate_epoch(config: &Config) -> Result<(), Box<dyn Error>> {
     System::new().block_on(store::rotate_epoch(config))
+}
+
+/// Looks whether the audit log is as it was written: what was found, as a text for who asked.
+///
+/// # Errors
+/// Which chain is broken and where, or whatever keeps it from being read.
+pub(crate) fn verify_audit(config: &Config, noted: &[Noted]) -> Result<String, Box<dyn Error>> {
+    System::new().block_on(async {
+        let store = store::open(config, &Metrics::new()).await?.store;
+        audit::report(config, store, noted).await
+    })
 }
 
 /// Brings the keyspace of a cluster to the tables of this version: what was done, as a text for
@@ -123,6 +137,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
             passivate_after: config.limits.passivate_after,
             attachment_hosts: attachment_hosts(config),
             body_hash: body_hasher(&body_hash_key),
+            audit_key: audit::key(config)?,
             on_command: None,
         },
         store,
@@ -130,6 +145,9 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         tokens.clone(),
         joined.map(|joined| joined.cluster),
     );
+    // Before anybody can be let in.
+    node.load_denials().await?;
+    gauges::register_denials(&metrics, &node);
     let demo = if let (true, Some(secret)) = (config.is_demo(), &secret) {
         demo::seed(&node).await?;
         let minter = Minter::hs256(

@@ -1,6 +1,7 @@
 //! The command line: `bedside [serve]`, `bedside token`, `bedside migrate` and others.
 
 mod any_certificate;
+mod audit;
 mod healthcheck;
 mod token;
 
@@ -38,6 +39,8 @@ enum Command {
     /// Bring the keyspace of SCYLLA_NODES to the tables of this version, and make it when there is
     /// none; before the first start, and before the first server of a new version. One at a time
     Migrate,
+    /// What auditors need
+    Audit(audit::Args),
     /// Ask a running server whether it is well; exits with 0 if so and with 1 if not
     Healthcheck(healthcheck::Args),
 }
@@ -66,6 +69,10 @@ pub fn run(serve: impl FnOnce(Config) -> ExitCode) -> ExitCode {
         },
         Some(Command::Migrate) => match crate::app::migrate(&config) {
             Ok(done) => print(&done),
+            Err(error) => fail(&*error),
+        },
+        Some(Command::Audit(args)) => match audit::run(&args, &config) {
+            Ok(found) => print(&found),
             Err(error) => fail(&*error),
         },
         Some(Command::Healthcheck(args)) => match healthcheck::check(&args, &config) {

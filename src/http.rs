@@ -27,6 +27,10 @@
 //! | `/users/me` | GET, PUT | `users` |
 //! | `/users` | GET list | `users/directory` |
 //! | `/users/{id}` | GET, PUT, DELETE | `users/one`, `users`, `users/directory` |
+//! | `/admin/revocations` | GET list, POST | `admin/revocations` |
+//! | `/admin/users/{id}/block` | PUT, DELETE | `admin/blocks` |
+//! | `/admin/blocks` | GET list | `admin/blocks` |
+//! | `/admin/audit` | GET list | `admin/audit` |
 //! | `/chats...`, `/messages...`, `/users/me/preferences` | seed 003's | `clinic` |
 //!
 //! The seeds' own paths, outside `/api/v1`; errors there are `{success: false, message}`:
@@ -61,6 +65,7 @@
 //!
 //! Each is registered with what the OpenAPI document says of it: see [`openapi`].
 
+mod admin;
 mod answer;
 mod auth;
 mod chat;
@@ -157,7 +162,8 @@ fn native(routes: &mut Routes<'_>) {
         .with(notifications::routes)
         .with(relations::routes)
         .with(clinic::routes)
-        .with(users::routes);
+        .with(users::routes)
+        .with(admin::routes);
 }
 
 async fn nothing_here(request: HttpRequest) -> HttpResponse {

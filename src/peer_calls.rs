@@ -91,7 +91,7 @@ impl PeerCalls {
     async fn answer(&self, body: Bytes) -> Answer {
         match (Call::decode(body), &self.clinic) {
             (Ok(Call::Redeem(ticket)), _) => {
-                Answer::Redeemed((self.redeem)(&ticket).map(Into::into))
+                Answer::Redeemed((self.redeem)(&ticket).map(|who| Box::new(who.into())))
             }
             (Ok(Call::Tell(told, argument)), Some(clinic)) => clinic.told(&told, &argument),
             (Ok(Call::Sitters(room)), Some(clinic)) => Answer::Sitters(clinic.sitters(room)),

@@ -245,11 +245,12 @@ impl NativeEdge {
                 }
             }
             Credential::Ticket(ticket) => match (self.redeem_ticket)(ticket) {
-                Redeeming::Here(redeemed) => redeemed.ok_or_else(no_ticket)?,
+                Redeeming::Here(redeemed) => redeemed_of(&self.node, redeemed)?,
                 Redeeming::Elsewhere(redeeming) => {
+                    let node = Arc::clone(&self.node);
                     let identity = async move {
                         let redeemed = redeeming.await.map_err(|NotAsked| not_asked())?;
-                        redeemed.ok_or_else(no_ticket)
+                        redeemed_of(&node, redeemed)
                     };
                     return Ok(Signed::Asking(identity.boxed()));
                 }
@@ -258,6 +259,8 @@ impl NativeEdge {
         Ok(Signed::In(self.signed_in(acceptable, identity)))
     }
 
+    /// Whom a ticket stands for, if they are still let in: their token may have been revoked since
+    /// the ticket was made.
     fn signed_in(&self, acceptable: &Acceptable, identity: SessionIdentity) -> Native {
         let (node, metrics) = (Arc::clone(&self.node), Arc::clone(&self.metrics));
         Native::signed_in(node, acceptable.format, metrics, identity)
@@ -302,6 +305,17 @@ fn not_asked() -> Refusal {
         "the node that made the ticket cannot be asked: take another one",
     )
     .with("Retry-After: 1")
+}
+
+/// Who a ticket was made for, unless they are kept out by now.
+fn redeemed_of(
+    node: &Node,
+    redeemed: Option<SessionIdentity>,
+) -> Result<SessionIdentity, Refusal> {
+    let identity = redeemed.ok_or_else(no_ticket)?;
+    let let_in = node.admit(&identity);
+    let_in.map_err(|error| Refusal::unauthorized(error.message))?;
+    Ok(identity)
 }
 
 fn no_ticket() -> Refusal {

@@ -471,3 +471,46 @@ fn the_store_of_tickets_shows_none() {
         .expect("a ticket");
     assert!(!format!("{tickets:?}").contains(&text));
 }
+
+#[test]
+fn a_token_says_by_what_it_can_be_revoked() {
+    let stamp = |changes| verify(&claims(&changes)).expect("a good token").stamp;
+    let full = stamp(json!({"iat": NOW_S - 60, "jti": "t-1"}));
+    assert_eq!(full.issued_at, Some(at(NOW_S - 60)));
+    assert_eq!(full.token_id.as_ref().map(|id| id.as_str()), Some("t-1"));
+    assert_eq!(stamp(json!({})), Default::default());
+    // With a time to come, or in milliseconds, it would escape every revocation: it has none.
+    assert_eq!(
+        stamp(json!({"iat": NOW_S + 30})).issued_at,
+        Some(at(NOW_S + 30))
+    );
+    for iat in [
+        json!(NOW_S + 31),
+        json!(NOW_S * 1_000),
+        json!("x"),
+        json!(true),
+    ] {
+        assert_eq!(stamp(json!({"iat": iat})).issued_at, None);
+    }
+    for jti in [json!(7), json!(""), json!("a\nb"), json!("j".repeat(257))] {
+        assert_eq!(stamp(json!({"jti": jti})).token_id, None);
+    }
+}
+
+#[test]
+fn a_minted_token_says_when() {
+    let user_id = UserId::new("u1").expect("an id");
+    let secret = Secret::new(SECRET);
+    let token = Minter::hs256(&secret, None, None).mint(
+        &Grant {
+            user_id: &user_id,
+            roles: &["doctor"],
+            name: None,
+            scopes: &[],
+            ttl: Duration::from_secs(60),
+        },
+        now(),
+    );
+    let identity = verifier().verify(&token, now()).expect("a good token");
+    assert_eq!(identity.stamp.issued_at, Some(now()));
+}

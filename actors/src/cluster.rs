@@ -34,7 +34,7 @@ use actix_rt::ArbiterHandle;
 use async_trait::async_trait;
 use bedside_protocol::{
     CloseCode, CommandError, ConsultationId, ConversationId, NodeId, Timestamp, UserId,
-    node::{Blob, Here, NodeMessage, RoomMove},
+    node::{Blob, Denied, Here, NodeMessage, RoomMove},
 };
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -318,6 +318,11 @@ impl Cluster {
     pub(crate) fn end_sessions(&self, user_id: &UserId, code: CloseCode) {
         let message = NodeMessage::end_sessions(user_id.clone(), code);
         self.outbound.push_all(&message);
+    }
+
+    /// What is let in has changed.
+    pub(crate) fn denied(&self, denied: Denied) {
+        self.outbound.push_all(&NodeMessage::Denied(denied));
     }
 
     /// What stands for somebody in what nodes share.

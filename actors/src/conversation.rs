@@ -36,6 +36,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
+    audit,
     caller::{Caller, Responder},
     counters::COUNTERS,
     node::Shared,
@@ -255,6 +256,10 @@ impl ConversationActor {
             .send_to_stored
             .observe(pending.pass.since.elapsed());
         COUNTERS.messages_stored.add(1);
+        let record = audit::of_entry(self.id, pending.seq, pending.at, &pending.event);
+        if let Some(record) = record {
+            self.shared.trail.note(record);
+        }
         if let Event::ConversationChanged(ConversationChanged {
             change: Change::MemberRemoved | Change::MemberLeft,
             user_id: Some(gone),

@@ -121,6 +121,10 @@ counters! {
     asks_taken_back: Counter,
     /// Commands that another node was asked about once more.
     asks_repeated: Counter,
+    /// Audit records that found no room and were not written.
+    audit_lost: Counter,
+    /// Audit records that are stored.
+    audit_written: Counter,
     /// From the command's arrival at the conversation to its durable commit.
     send_to_stored: Histogram,
     /// From the commit to the last member's outbox.

@@ -6,11 +6,13 @@
 //! store ([`ports::store`]) keep it, answers through the caller's [`outbox`], and fans it out to
 //! the members' [`sessions`].
 
+pub mod audit;
 pub mod caller;
 pub mod cluster;
 mod consultation;
 pub mod conversation;
 pub mod counters;
+pub mod denials;
 mod directory;
 pub mod node;
 pub mod outbox;

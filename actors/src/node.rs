@@ -2,6 +2,7 @@
 
 mod consultations;
 mod conversations;
+mod denials;
 mod notifications;
 mod people;
 
@@ -20,10 +21,12 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
+    audit::{AuditKey, Trail},
     caller::{Caller, Responder},
     cluster::{self, Cluster},
     consultation::Rooms,
     conversation::{Act, Ask},
+    denials::{Gate, Guarded},
     directory::Directory,
     outbox::Outbox,
     ports::{
@@ -45,6 +48,9 @@ pub type BodyHasher = Arc<dyn Fn(&MessageSend) -> BodyHash + Send + Sync>;
 /// actor: how tests show that supervision works.
 pub type CommandHook = Arc<dyn Fn(&ConversationId, &Command) + Send + Sync>;
 
+/// The name, in the audit log, of a server that is no node of a cluster.
+pub const ALONE: &str = "alone";
+
 /// How long [`Node::execute`] waits for an answer.
 pub const EXECUTE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -60,6 +66,8 @@ pub struct NodeConfig {
     pub attachment_hosts: Vec<String>,
     /// Makes the keyed hash by which retries are told from other messages.
     pub body_hash: BodyHasher,
+    /// Signs the ends of the audit log's chains.
+    pub audit_key: AuditKey,
     /// Fault injection; none outside of tests.
     pub on_command: Option<CommandHook>,
 }
@@ -69,7 +77,10 @@ pub(crate) struct Shared {
     pub(crate) config: NodeConfig,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Lets in nobody whom `gate` keeps out.
     pub(crate) identities: Arc<dyn Identities>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) trail: Arc<Trail>,
     pub(crate) directory: Directory,
     pub(crate) sessions: Sessions,
     pub(crate) subscriptions: Subscriptions,
@@ -133,11 +144,27 @@ impl Node {
         let arbiters: Vec<_> = (0..config.arbiters.max(1))
             .map(|_| Arbiter::new().handle())
             .collect();
+        let gate = Arc::<Gate>::default();
+        let guarded = Guarded {
+            identities,
+            gate: gate.clone(),
+        };
+        let name = cluster
+            .as_ref()
+            .map_or(ALONE, |cluster| cluster.me().as_str());
+        let trail = Trail::new(name.to_owned(), config.audit_key.clone());
+        arbiters[0].spawn(Trail::run(
+            Arc::downgrade(&trail),
+            Arc::downgrade(&store),
+            clock.clone(),
+        ));
         let shared = Arc::new(Shared {
             config,
             store,
             clock,
-            identities,
+            identities: Arc::new(guarded),
+            gate,
+            trail,
             directory: Directory::new(arbiters.clone()),
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),
@@ -298,13 +325,19 @@ impl Node {
         self.shared.cluster.as_ref()
     }
 
+    /// What is written down for auditors.
+    #[must_use]
+    pub fn trail(&self) -> &Arc<Trail> {
+        &self.shared.trail
+    }
+
     /// What time it is.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.shared.clock
     }
 
-    /// Who tokens speak for.
+    /// Who tokens speak for, if they are let in.
     #[must_use]
     pub fn identities(&self) -> &Arc<dyn Identities> {
         &self.shared.identities
@@ -328,6 +361,7 @@ impl Node {
         if let Some(cluster) = &self.shared.cluster {
             cluster.leave().await;
         }
+        self.shared.trail.flush().await;
         self.shared.store.close().await;
         for arbiter in &self.arbiters {
             arbiter.stop();

@@ -32,7 +32,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::counters::COUNTERS;
+use crate::{counters::COUNTERS, ports::identity::TokenStamp};
 
 /// How one transport writes frames: complete with whatever framing its wire needs, so that the
 /// same bytes can be shared by every socket of that kind.
@@ -118,6 +118,7 @@ struct Inner {
     holes: Vec<ConversationId>,
     /// Conversations whose typing it hears without a subscription.
     listens: HashSet<ConversationId>,
+    stamp: TokenStamp,
     closing: Option<CloseCode>,
     driver: Option<Waker>,
     room: Vec<Waker>,
@@ -234,6 +235,17 @@ impl Outbox {
     /// A new token took the place of the old one.
     pub fn set_roles(&self, roles: Roles) {
         self.roles.store(roles.bits(), Ordering::Relaxed);
+    }
+
+    /// By what the socket's present token can be revoked.
+    #[must_use]
+    pub fn stamp(&self) -> TokenStamp {
+        self.inner.lock().stamp.clone()
+    }
+
+    /// The socket has this token from now on.
+    pub fn set_stamp(&self, stamp: TokenStamp) {
+        self.inner.lock().stamp = stamp;
     }
 
     /// Pushes an event, unless it has been shown; holds it back when it would leave a hole.

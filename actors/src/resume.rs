@@ -144,6 +144,11 @@ pub(crate) async fn history(
         Some(limit) => limit as usize,
     };
     let access = access(shared, caller, command.conversation_id).await?;
+    if caller.roles.is_staff() {
+        let now = shared.clock.now();
+        let id = command.conversation_id;
+        shared.trail.read(now, &caller.user_id, id);
+    }
     let window = Window::from(access);
     let from_seq = command.after_seq.map_or(window.first, |after| {
         after.saturating_add(1).max(window.first)

@@ -22,13 +22,14 @@ use std::{collections::HashSet, rc::Rc, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
+    audit,
     caller::{Caller, Responder},
     conversation::Ask,
     counters::COUNTERS,
     node::{Node, Shared},
     outbox::{Outbox, SharedEvent},
     ports::{
-        identity::{SessionIdentity, Verification},
+        identity::{SessionIdentity, TokenStamp, Verification},
         store::NotificationMark,
     },
     rates::{self, Allowance, Rate},
@@ -106,6 +107,7 @@ pub(crate) struct SessionActor {
     expires_at: Option<Timestamp>,
     /// How long the session outlives its token, milliseconds.
     grace_ms: i64,
+    stamp: TokenStamp,
     is_welcomed: bool,
     is_expiring_told: bool,
     /// Another token is looked at.
@@ -142,6 +144,7 @@ impl SessionActor {
         let shared = node.shared.clone();
         let user_id = identity.user_id.clone();
         let closing = outbox.clone();
+        outbox.set_stamp(identity.stamp.clone());
         let (for_actor, own_outbox) = (shared.clone(), outbox.clone());
         let addr = supervision::start(
             limits::SESSION_MAILBOX_MAX,
@@ -157,6 +160,7 @@ impl SessionActor {
                 outbox: own_outbox,
                 expires_at: identity.expires_at,
                 grace_ms,
+                stamp: identity.stamp,
                 node,
                 shared: for_actor,
                 is_welcomed: false,
@@ -186,13 +190,26 @@ impl SessionActor {
             email: self.email.clone(),
             roles: self.caller.roles,
             expires_at: self.expires_at,
+            stamp: self.stamp.clone(),
         }
+    }
+
+    /// Closes the socket when its token is not let in any more; whether it is.
+    fn is_let_in(&self) -> bool {
+        let refusal = self.shared.gate.refusal(&self.caller.user_id, &self.stamp);
+        if let Some(code) = refusal {
+            self.outbox.close(code);
+        }
+        refusal.is_none()
     }
 
     /// The person is in the directory: says welcome and opens the gates.
     fn welcome(&mut self, ctx: &mut Context<Self>) {
         if self.outbox.is_closed() {
             // Cut while the person was written: nobody would ever take it off again.
+            return;
+        }
+        if !self.is_let_in() {
             return;
         }
         let welcome = SessionWelcome {
@@ -221,6 +238,14 @@ impl SessionActor {
         self.shared
             .sessions
             .open(&self.caller.user_id, self.outbox.clone());
+        let opened = audit::session_opened(
+            self.shared.clock.now(),
+            &self.caller.user_id,
+            self.outbox.session_id(),
+        );
+        self.shared.trail.note(opened);
+        // Who was kept out since the first look did not find this socket among the open ones.
+        self.is_let_in();
         self.shared.presence.opened(self.caller.user_id.clone());
         // That the token is about to end could not be said before.
         self.watch_token(ctx);
@@ -314,6 +339,10 @@ impl SessionActor {
             _ => false,
         };
         self.expires_at = identity.expires_at;
+        self.stamp = identity.stamp.clone();
+        self.outbox.set_stamp(identity.stamp.clone());
+        // It may have been revoked between the look at it and now.
+        self.is_let_in();
         self.is_expiring_told = false;
         self.node.note_identity(&identity);
         if is_sooner {

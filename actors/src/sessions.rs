@@ -183,6 +183,15 @@ impl Sessions {
         online
     }
 
+    /// Calls `f` for every open socket and whose it is.
+    pub fn every(&self, mut f: impl FnMut(&UserId, &Arc<Outbox>)) {
+        for shard in &self.shards {
+            for slot in shard.lock().values() {
+                slot.each(|outbox| f(&slot.user_id, outbox));
+            }
+        }
+    }
+
     /// Every open socket.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Outbox>> {

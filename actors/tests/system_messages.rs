@@ -58,7 +58,7 @@ fn everybody_sees_it_and_nobody_has_to_read_it() {
             panic!("one record: {audit:?}");
         };
         assert_eq!(
-            (record.action, &record.subject),
+            (&*record.action, &record.subject),
             ("message.system", &id.to_string())
         );
         assert_eq!(record.actor, Some(user("calendar")));
@@ -151,7 +151,7 @@ fn without_its_record_it_is_not_written() {
         let (mut patient, _doctor, id) = pair(&node).await;
         let service = service();
         let post = || node.post_system_message(&service, id, "x".to_owned());
-        liar.moods(|name| name == "audit");
+        liar.moods(|name| name == "append_audit");
         assert_eq!(code(post().await), ErrorCode::Unavailable);
         liar.be_honest();
         liar.fates(|_| Fate::Full);
@@ -170,7 +170,7 @@ fn what_comes_while_the_record_is_written_keeps_its_order() {
         let liar = Liar::new(&Disk::new());
         let node = node(config(), liar.clone());
         let (mut patient, mut doctor, id) = pair(&node).await;
-        liar.stall("audit");
+        liar.stall("append_audit");
         let service = service();
         let mut posting = Box::pin(node.post_system_message(&service, id, "first".to_owned()));
         // It is on its way when it was looked at once.

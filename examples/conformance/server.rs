@@ -12,6 +12,7 @@ use bedside::{
     ws::{Edge, admission::Admission, metrics::NoMetrics},
 };
 use bedside_actors::{
+    audit::AuditKey,
     node::{Node, NodeConfig},
     ports::{
         clock::SystemClock,
@@ -114,6 +115,7 @@ pub(crate) fn build_with(
             passivate_after: Duration::from_secs(300),
             attachment_hosts: Vec::new(),
             body_hash: Arc::new(|_| [0; 16]),
+            audit_key: AuditKey::derived_from(b"a test"),
             on_command: None,
         },
         Arc::new(MemoryStore::new()),

@@ -29,6 +29,8 @@ pub enum CloseCode {
     Replaced = 4409,
     /// The session was ended by an administrator or by signing out.
     Revoked = 4410,
+    /// The user is blocked: no token of theirs is taken until the block is lifted.
+    Blocked = 4411,
     /// The session failed and could not be restarted.
     InternalError = 4500,
     /// The client did not read as fast as its events came. Reconnect and resume by seq.
@@ -52,6 +54,7 @@ impl CloseCode {
         Self::TokenExpired,
         Self::Replaced,
         Self::Revoked,
+        Self::Blocked,
         Self::InternalError,
         Self::SlowConsumer,
         Self::IdleTimeout,
@@ -78,6 +81,7 @@ impl CloseCode {
             Self::TokenExpired => "token_expired",
             Self::Replaced => "replaced",
             Self::Revoked => "revoked",
+            Self::Blocked => "blocked",
             Self::InternalError => "internal_error",
             Self::SlowConsumer => "slow_consumer",
             Self::IdleTimeout => "idle_timeout",

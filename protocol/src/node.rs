@@ -51,6 +51,8 @@ pub enum NodeMessage {
         /// With which code.
         code: u16,
     },
+    /// For all: what is let in has changed. It stands in the store already.
+    Denied(Denied),
     /// For all: who is on the sender.
     Here(Vec<Here>),
     /// For all: who is in the rooms of consultations, on the sender.
@@ -162,6 +164,27 @@ pub struct Delivery {
     pub audience: Audience,
     /// The socket whose command made it, which hears of it by its answer.
     pub origin: Option<SessionId>,
+}
+
+/// A change of what is let in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Denied {
+    /// Tokens of somebody that were issued before this time are not good any more.
+    Issued {
+        /// Whose.
+        user_id: UserId,
+        /// Before when.
+        before: Timestamp,
+    },
+    /// The token of this id (`jti`) is not good any more.
+    Token(String),
+    /// Somebody is kept out.
+    Blocked(UserId),
+    /// They are not any more.
+    Unblocked(UserId),
+    /// What this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Which sockets of a person an event is for.

@@ -10,10 +10,12 @@
 //! an answer means), `entry.rs` (a row of the log), `filing.rs` (what an entry changes besides
 //! the log) and `settle.rs` (how a log is taken over) first.
 
+mod audit;
 mod consultations;
 mod conversation;
 mod cql;
 mod create;
+mod denials;
 mod entry;
 mod filing;
 mod listing;

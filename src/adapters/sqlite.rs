@@ -10,15 +10,17 @@
 //!
 //! Read [`writer`](self) first: `queue.rs` (what waits), `writer.rs` (a commit), `pen.rs` and
 //! `changes.rs` (an entry), `fold.rs` and `unfiled.rs` (what is filed later), `checkpoint.rs` (the write-ahead
-//! log), `store.rs`, `consultations.rs` and `notifications.rs` (the port), `reads/` (one file per
+//! log), `store.rs`, `audit.rs`, `consultations.rs`, `denials.rs` and `notifications.rs` (the port), `reads/` (one file per
 //! kind of question).
 //!
 //! The file can be looked at with the `sqlite3` tool while the server runs. For a copy use
 //! `VACUUM INTO`, or `.backup` within a read transaction: alone it starts again at each commit.
 
+mod audit;
 mod changes;
 mod checkpoint;
 mod consultations;
+mod denials;
 mod fault;
 mod fold;
 mod notifications;

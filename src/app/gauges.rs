@@ -1,6 +1,9 @@
 //! The actors' counters as Prometheus sees them.
 
-use bedside_actors::counters::{COUNTERS, LATENCY_BUCKETS_S};
+use bedside_actors::{
+    counters::{COUNTERS, LATENCY_BUCKETS_S},
+    node::Node,
+};
 
 use std::sync::Arc;
 
@@ -56,6 +59,8 @@ pub(super) fn register(metrics: &Metrics) {
         "bedside_asks_repeated_total", "Passed-on commands that another node was asked about once more, because it lives and has not answered within 1.5 s.", asks_repeated;
         "bedside_asks_taken_back_total", "Passed-on commands that were not answered in time and done here, or refused.", asks_taken_back;
         "bedside_holes_filled_total", "Holes in what a socket was shown, filled from the store.", holes_filled;
+        "bedside_audit_written_total", "Audit records that are stored.", audit_written;
+        "bedside_audit_lost_total", "Audit records that found no room and were not written.", audit_lost;
         "bedside_append_failures_total", "Appends that the store refused or could not do.", append_failures;
     }
     metrics.register_histogram_fn(
@@ -69,6 +74,36 @@ pub(super) fn register(metrics: &Metrics) {
         "From the commit to the last member's outbox.",
         &LATENCY_BUCKETS_S,
         || COUNTERS.stored_to_delivered.snapshot(),
+    );
+}
+
+/// Shows how many users and tokens are kept out.
+pub(super) fn register_denials(metrics: &Metrics, node: &Arc<Node>) {
+    let counts = || {
+        let node = Arc::downgrade(node);
+        move || {
+            node.upgrade()
+                .map(|n| n.denial_counts())
+                .unwrap_or_default()
+        }
+    };
+    let trail = Arc::downgrade(node.trail());
+    metrics.register_gauge_fn(
+        "bedside_audit_waiting",
+        "Audit records that wait to be stored.",
+        move || trail.upgrade().map_or(0, |trail| trail.waiting()) as f64,
+    );
+    let read = counts();
+    metrics.register_gauge_fn(
+        "bedside_revocations",
+        "Users whose earlier tokens were revoked, and single tokens that were.",
+        move || (read().users + read().tokens) as f64,
+    );
+    let read = counts();
+    metrics.register_gauge_fn(
+        "bedside_blocked_users",
+        "Users who are blocked.",
+        move || read().blocked as f64,
     );
 }
 

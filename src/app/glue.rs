@@ -44,6 +44,7 @@ pub(super) fn issue_tickets(tickets: Arc<TicketOffice>) -> Arc<IssueTicket> {
             expires_at: session
                 .expires_at
                 .unwrap_or(Timestamp::from_millis(i64::MAX)),
+            stamp: session.stamp.clone(),
         };
         let ttl_ms = i64::try_from(limits::TICKET_TTL_MS).unwrap_or(0);
         Ok(IssuedTicket {

@@ -4,6 +4,7 @@
 //! is read kindly: issuers in the field write `"name":null` or roles of another system, and a
 //! value that cannot be used simply gives nothing.
 
+use bedside_actors::ports::identity::{TokenId, TokenStamp};
 use bedside_protocol::{
     CommandError, ErrorCode, Role, Roles, Timestamp, UserId, limits::NAME_BYTES_MAX,
 };
@@ -24,6 +25,8 @@ pub(super) struct Claims {
     sub: Option<Value>,
     exp: Option<Value>,
     nbf: Option<Value>,
+    iat: Option<Value>,
+    jti: Option<Value>,
     iss: Option<Value>,
     aud: Option<Value>,
     role: Option<Value>,
@@ -75,6 +78,14 @@ impl Claims {
                 .map(str::to_owned)
                 .collect(),
             expires_at,
+            stamp: TokenStamp {
+                issued_at: issued_at(self.iat.as_ref(), now),
+                token_id: self
+                    .jti
+                    .as_ref()
+                    .and_then(Value::as_str)
+                    .and_then(TokenId::new),
+            },
         };
         // Last, so that `token_expired` always means: the same token, younger, would do.
         if identity.is_live(now) {
@@ -102,6 +113,12 @@ fn time(value: &Value) -> Option<Timestamp> {
     let s = value.as_f64().filter(|s| s.abs() <= LAST_S)?;
     // The bound keeps milliseconds far below 2^53, so whole seconds stay exact.
     Some(Timestamp::from_millis((s * 1_000.0).round() as i64))
+}
+
+/// When it was issued. A time to come is none: with it a token would escape every revocation.
+fn issued_at(iat: Option<&Value>, now: Timestamp) -> Option<Timestamp> {
+    iat.and_then(time)
+        .filter(|iat| iat.millis_since(now) <= LEEWAY_MS)
 }
 
 /// The strings of a claim that may be one string or an array of them.

@@ -1,6 +1,6 @@
 //! What a verified token says.
 
-use bedside_actors::ports::identity::SessionIdentity;
+use bedside_actors::ports::identity::{SessionIdentity, TokenStamp};
 use bedside_protocol::{Roles, Timestamp, UserId};
 use std::{fmt, sync::Arc};
 
@@ -21,6 +21,8 @@ pub struct Identity {
     pub scopes: Arc<[String]>,
     /// `exp`, without leeway.
     pub expires_at: Timestamp,
+    /// `iat` and `jti`.
+    pub stamp: TokenStamp,
 }
 
 impl Identity {
@@ -56,6 +58,7 @@ impl From<Identity> for SessionIdentity {
             email: identity.email,
             roles: identity.roles,
             expires_at: Some(identity.expires_at),
+            stamp: identity.stamp,
         }
     }
 }

@@ -129,6 +129,7 @@ fn hash(text: &str) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bedside_actors::ports::identity::TokenStamp;
     use bedside_protocol::Roles;
 
     fn ticket(n: usize, ends_at: Timestamp) -> (Hash, Ticket) {
@@ -139,6 +140,7 @@ mod tests {
             email: "".into(),
             scopes: [].into(),
             expires_at: ends_at.plus_millis(1_000_000),
+            stamp: TokenStamp::default(),
         };
         (hash(&n.to_string()), Ticket { identity, ends_at })
     }

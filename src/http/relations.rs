@@ -176,9 +176,9 @@ async fn audit(
     let record = AuditRecord {
         at: parts.node.clock().now(),
         actor: Some(bearer.identity.user_id.clone()),
-        action,
+        action: action.into(),
         subject: patient_id.to_string(),
         detail: format!("user_id={user_id}"),
     };
-    Ok(parts.node.store().audit(record).await?)
+    Ok(parts.node.trail().write(record).await?)
 }

@@ -247,9 +247,9 @@ async fn audit(
     let record = AuditRecord {
         at: parts.node.clock().now(),
         actor: Some(actor.clone()),
-        action,
+        action: action.into(),
         subject: user_id.to_string(),
         detail: String::new(),
     };
-    Ok(parts.node.store().audit(record).await?)
+    Ok(parts.node.trail().write(record).await?)
 }

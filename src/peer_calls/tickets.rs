@@ -93,7 +93,7 @@ async fn ask(
     let body = call.encode().map_err(|_| NotAsked)?;
     let answer = peers.call(node, body, PATIENCE).await;
     match Answer::decode(answer.map_err(|_| NotAsked)?) {
-        Ok(Answer::Redeemed(redeemed)) => Ok(redeemed.map(Into::into)),
+        Ok(Answer::Redeemed(redeemed)) => Ok(redeemed.map(|redeemed| (*redeemed).into())),
         _ => Err(NotAsked),
     }
 }

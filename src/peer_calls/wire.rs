@@ -9,7 +9,7 @@
 //! [`Refused::Unknown`], so that nodes of two versions can be in one cluster for as long as an
 //! upgrade takes.
 
-use bedside_actors::ports::identity::SessionIdentity;
+use bedside_actors::ports::identity::{SessionIdentity, TokenId, TokenStamp};
 use bedside_protocol::{
     ConsultationId, ConversationId, Roles, SessionId, Timestamp, UserId, limits,
 };
@@ -142,6 +142,10 @@ pub struct Redeemed {
     email: String,
     roles: Roles,
     expires_at: Option<Timestamp>,
+    #[serde(default)]
+    issued_at: Option<Timestamp>,
+    #[serde(default)]
+    token_id: Option<String>,
 }
 
 /// Why a call was not carried out.
@@ -177,7 +181,7 @@ pub enum Answer {
     /// There are no more bytes, and none are taken.
     Ended,
     /// Who the ticket was made for; none when it is not good.
-    Redeemed(Option<Redeemed>),
+    Redeemed(Option<Box<Redeemed>>),
     /// The sockets in a room.
     Sitters(Vec<Seated>),
     /// Up to this `seq`; 0 when nothing is known.
@@ -192,6 +196,8 @@ impl From<SessionIdentity> for Redeemed {
             email: identity.email.as_ref().to_owned(),
             roles: identity.roles,
             expires_at: identity.expires_at,
+            issued_at: identity.stamp.issued_at,
+            token_id: identity.stamp.token_id.map(|id| id.as_str().to_owned()),
         }
     }
 }
@@ -204,6 +210,10 @@ impl From<Redeemed> for SessionIdentity {
             email: redeemed.email.into(),
             roles: redeemed.roles,
             expires_at: redeemed.expires_at,
+            stamp: TokenStamp {
+                issued_at: redeemed.issued_at,
+                token_id: redeemed.token_id.as_deref().and_then(TokenId::new),
+            },
         }
     }
 }

@@ -183,6 +183,8 @@ impl Native {
 fn close_code(error: &CommandError) -> CloseCode {
     match error.code {
         ErrorCode::Unavailable => CloseCode::Overloaded,
+        // Before hello nothing but a block is forbidden.
+        ErrorCode::Forbidden => CloseCode::Blocked,
         _ => CloseCode::Unauthorized,
     }
 }

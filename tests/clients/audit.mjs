@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const SQL = 'SELECT pos, at, actor, action, subject, detail FROM audit_log ORDER BY pos';
+const SQL = `SELECT seq AS pos, at, actor, action, subject, detail FROM audit_chain
+  WHERE action NOT IN ('session.open', 'history.read') AND action NOT GLOB 'message.[ed]*'
+    AND action NOT GLOB 'conversation.*' AND action NOT IN ('member.add', 'member.remove', 'member.leave')
+  ORDER BY seq`;
 const PYTHON = `import json, sqlite3, sys
 db = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True)
 db.row_factory = sqlite3.Row

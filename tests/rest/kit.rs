@@ -17,10 +17,13 @@ use bedside::{
     seeds::Shown,
 };
 use bedside_actors::{
+    audit::AuditKey,
     node::{Node, NodeConfig},
     ports::{
         clock::ManualClock,
-        identity::{Identities, SessionIdentity, Verification, Verified},
+        identity::{
+            Identities, SessionIdentity, TokenId, TokenStamp, Verification, Verified,
+        },
         store::{BodyHash, Relation, Store, memory::MemoryStore},
     },
     testkit::client::Client,
@@ -44,7 +47,7 @@ pub(crate) const ORIGIN: &str = "https://clinic.example";
 /// When the tests take place.
 pub(crate) const NOW_MS: i64 = 1_795_000_000_000;
 
-/// Tokens are `role:id`, or `role+role:id#scope scope`; anything else is no token.
+/// Tokens are `role:id`, or `role+role:id#scope scope iat=ms jti=id`; anything else is no token.
 struct OpenBook;
 
 impl Identities for OpenBook {
@@ -58,7 +61,8 @@ fn read(token: &str) -> Verified {
     if token == "old" {
         return Err(CommandError::new(ErrorCode::TokenExpired, "it ran out"));
     }
-    let (who, _) = token.split_once('#').unwrap_or((token, ""));
+    let (who, more) = token.split_once('#').unwrap_or((token, ""));
+    let claim = |name| more.split(' ').find_map(|word| word.strip_prefix(name));
     let (roles, id) = who.split_once(':').ok_or_else(unauthorized)?;
     Ok(SessionIdentity {
         user_id: UserId::new(id).map_err(|_| unauthorized())?,
@@ -70,6 +74,12 @@ fn read(token: &str) -> Verified {
         .into(),
         roles: roles.split('+').filter_map(Role::parse).collect(),
         expires_at: None,
+        stamp: TokenStamp {
+            issued_at: claim("iat=")
+                .and_then(|ms| ms.parse().ok())
+                .map(Timestamp::from_millis),
+            token_id: claim("jti=").and_then(TokenId::new),
+        },
     })
 }
 
@@ -205,6 +215,7 @@ pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
         passivate_after: Duration::from_secs(60),
         attachment_hosts: vec!["files.clinic.example".to_owned()],
         body_hash: Arc::new(body_hash),
+        audit_key: AuditKey::derived_from(b"a test"),
         on_command: None,
     };
     let node = Node::start(config, store.clone(), clock.clone(), Arc::new(OpenBook));

@@ -2,6 +2,8 @@
 
 mod kit;
 
+mod admin;
+mod admin_audit;
 mod chat;
 mod chat_pages;
 mod chat_search;

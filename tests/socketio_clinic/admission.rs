@@ -1,8 +1,10 @@
 //! Who is let in.
 
+use bedside_actors::ports::store::{Denial, DenialRecord};
+use bedside_protocol::Timestamp;
 use serde_json::json;
 
-use crate::kit::Ward;
+use crate::kit::{Ward, user};
 
 const NAMESPACES: [&str; 4] = ["/", "/notifications", "/consultation", "/messages"];
 
@@ -133,4 +135,46 @@ async fn a_session_that_is_ended_elsewhere_leaves_its_namespace() {
     let revoked = bedside_protocol::CloseCode::Revoked;
     ward.node.end_sessions(&crate::kit::user("p1"), revoked);
     client.end().await;
+}
+
+#[actix_web::test]
+async fn who_is_kept_out_leaves_every_namespace_and_is_not_let_in_again() {
+    let ward = Ward::open();
+    for (denial, id, code) in [
+        (issued("p1"), "patient:p1", "unauthorized"),
+        (block("p2"), "patient:p2", "forbidden"),
+    ] {
+        let mut root = ward.root(id).await;
+        let mut other = ward.connect("/notifications", id).await;
+        ward.node.deny(denial).await.expect("stored");
+        root.end().await;
+        other.end().await;
+        for namespace in NAMESPACES {
+            let refused = ward.dial(namespace, json!({"token": id})).await.err();
+            let wanted = json!({"message": "unauthorized", "data": {"code": code}});
+            assert_eq!(refused, Some(wanted), "{namespace}");
+        }
+    }
+}
+
+fn issued(id: &str) -> DenialRecord {
+    denied(Denial::Issued {
+        user_id: user(id),
+        before: Timestamp::now(),
+    })
+}
+
+fn block(id: &str) -> DenialRecord {
+    denied(Denial::Block {
+        user_id: user(id),
+        reason: "r".to_owned(),
+    })
+}
+
+fn denied(denial: Denial) -> DenialRecord {
+    DenialRecord {
+        denial,
+        at: Timestamp::now(),
+        by: user("a1"),
+    }
 }

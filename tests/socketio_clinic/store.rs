@@ -129,7 +129,7 @@ async fn a_refusal_is_told_once_it_is_in_the_audit_log() {
     let (ward, liar) = Ward::with_liar(false);
     ward.relate("doctor:d1", "patient:p1").await;
     let mut patient = ward.root("patient:p1").await;
-    liar.stall("audit");
+    liar.stall("append_audit");
     let hostile = json!({"receiverId": "d1", "content": "x", "senderId": "d1"});
     let ack = patient.post("send_message", hostile).await;
     for _ in 0..50 {
@@ -149,7 +149,7 @@ async fn what_cannot_be_looked_up_is_unavailable_and_the_client_goes_on() {
     ward.relate("doctor:d1", "patient:p1").await;
     let mut patient = ward.root("patient:p1").await;
     let mut messages = ward.connect("/messages", "patient:p1").await;
-    liar.moods(|name| !matches!(name, "audit"));
+    liar.moods(|name| !matches!(name, "append_audit" | "audit_entries"));
     let id = bedside_protocol::MessageId::new();
     let chat = bedside_protocol::ConversationId::new();
     for (event, argument) in [

@@ -14,6 +14,7 @@ mod random;
 mod refused;
 mod reopen;
 mod scratch;
+mod tampered;
 mod wal;
 
 use bedside::adapters::sqlite::{Options, SqliteStore};

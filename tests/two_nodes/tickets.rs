@@ -22,7 +22,9 @@ struct Redeems(Arc<RedeemHere>);
 impl Calls for Redeems {
     async fn call(&self, body: Bytes) -> Bytes {
         let answer = match Call::decode(body) {
-            Ok(Call::Redeem(ticket)) => Answer::Redeemed((self.0)(&ticket).map(Into::into)),
+            Ok(Call::Redeem(ticket)) => {
+                Answer::Redeemed((self.0)(&ticket).map(|who| Box::new(who.into())))
+            }
             _ => Answer::Refused(Refused::Unknown),
         };
         answer.encode().expect("it is small")
@@ -57,6 +59,7 @@ impl Node {
             email: "".into(),
             scopes: [].into(),
             expires_at: Timestamp::now().plus_millis(60_000),
+            stamp: Default::default(),
         };
         let ticket = self.own.issue(identity, Timestamp::now());
         self.shared.name(&ticket.expect("there is randomness"))

@@ -1,10 +1,11 @@
 //! A node in memory, where a token is the name of its bearer.
 
 use bedside_actors::{
+    audit::AuditKey,
     node::{Node, NodeConfig},
     ports::{
         clock::SystemClock,
-        identity::{Identities, SessionIdentity, Verification, Verified},
+        identity::{Identities, SessionIdentity, TokenStamp, Verification, Verified},
         store::memory::MemoryStore,
     },
 };
@@ -46,6 +47,7 @@ pub(crate) fn identity(name: &str) -> SessionIdentity {
         email: "".into(),
         roles: Roles::NONE.with(Role::Doctor),
         expires_at: None,
+        stamp: TokenStamp::default(),
     }
 }
 
@@ -62,6 +64,7 @@ pub(crate) fn node() -> Arc<Node> {
             hash[..n].copy_from_slice(&bytes[..n]);
             hash
         }),
+        audit_key: AuditKey::derived_from(b"a test"),
         on_command: None,
     };
     Node::start(

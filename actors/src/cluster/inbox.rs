@@ -203,6 +203,7 @@ impl Cluster {
                     .sessions
                     .each_of(&user_id, |outbox| outbox.close(code));
             }
+            NodeMessage::Denied(denied) => shared.gate.hear(shared, denied),
             NodeMessage::Here(people) => {
                 for here in people {
                     self.is_here(shared, peer, here);

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     counters::COUNTERS,
+    denials,
     node::Shared,
     ports::{
         bus::{Inbox, Peer},
@@ -69,6 +70,7 @@ impl Cluster {
         self.spawn(tell(Arc::downgrade(self)));
         self.spawn(beat(Arc::downgrade(self), clock.clone()));
         self.spawn(sweep(Arc::downgrade(self), clock));
+        self.spawn(denials::keep_fresh(Arc::downgrade(shared)));
         let own = self.clone();
         // On the arbiter, because a bus may start tasks of its own.
         self.spawn(async move { own.bus.start(inbox) });
@@ -190,13 +192,15 @@ impl Cluster {
         });
     }
 
-    /// Ends the sockets of people who have no role any more: the word of it may have been lost.
+    /// Ends the sockets of people who have no role any more, or are not let in: the word of it
+    /// may have been lost.
     pub(super) fn recheck_people(self: &Arc<Self>) {
         let own = self.clone();
         self.spawn(async move {
             let Some(shared) = own.shared() else {
                 return;
             };
+            shared.gate.doubt();
             let online = shared.sessions.online();
             for some in online.chunks(PEOPLE_AT_A_TIME) {
                 let people = match shared.store.people(some.to_vec()).await {

@@ -371,11 +371,11 @@ impl ConversationActor {
                 && let Some(person) = &person
             {
                 shared
-                    .store
-                    .audit(AuditRecord {
+                    .trail
+                    .write(AuditRecord {
                         at: now,
                         actor: Some(actor_id),
-                        action: "member.share_history",
+                        action: "member.share_history".into(),
                         subject: id.to_string(),
                         detail: format!("user {}", person.user_id),
                     })

@@ -89,7 +89,7 @@ impl ConversationActor {
         let record = AuditRecord {
             at: now,
             actor: Some(by.user_id.clone()),
-            action: "message.system",
+            action: "message.system".into(),
             subject: self.id.to_string(),
             detail: String::new(),
         };
@@ -98,7 +98,7 @@ impl ConversationActor {
             // One that is decided again has been written down.
             match is_again {
                 true => Ok(()),
-                false => shared.store.audit(record).await,
+                false => shared.trail.write(record).await,
             }
         };
         self.hold(ctx, audit, move |audited, actor, ctx| {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::Node;
 use crate::{
+    audit,
     caller::Caller,
     conversation::{direct_until, redact},
     ports::store::{Created, Listed, NewConversation, NewMember, PersonRecord, Select, StoreError},
@@ -110,6 +111,10 @@ impl Node {
             self.create_group(caller, create).await?
         };
         let conversation = resume::view(&self.shared, caller, created.conversation_id).await?;
+        if created.created {
+            let (at, id) = (self.shared.clock.now(), created.conversation_id);
+            self.shared.trail.note(audit::made(at, &caller.user_id, id));
+        }
         Ok(Reply::Conversation(Box::new(ConversationReply {
             conversation,
             created: created.created,

@@ -4,6 +4,9 @@ use bedside_protocol::{CommandError, Roles, Timestamp, UserId};
 use futures_util::future::BoxFuture;
 use std::{fmt, sync::Arc};
 
+/// Bytes of a [`TokenId`].
+pub const TOKEN_ID_BYTES_MAX: usize = 256;
+
 /// What a verified token says.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionIdentity {
@@ -17,11 +20,41 @@ pub struct SessionIdentity {
     pub roles: Roles,
     /// When it runs out; none for never.
     pub expires_at: Option<Timestamp>,
+    /// By what it can be revoked.
+    pub stamp: TokenStamp,
 }
 
 impl fmt::Debug for SessionIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SessionIdentity({})", self.user_id)
+    }
+}
+
+/// What tells a token from its user's other ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenStamp {
+    /// `iat`. None counts as the beginning of time: whatever is revoked of its user, it is.
+    pub issued_at: Option<Timestamp>,
+    /// `jti`.
+    pub token_id: Option<TokenId>,
+}
+
+/// The name that its issuer gave to a token (`jti`): 1 to 256 bytes without control characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenId(Arc<str>);
+
+impl TokenId {
+    /// None for a text that cannot be one.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = (1..=TOKEN_ID_BYTES_MAX).contains(&text.len());
+        (fits && !text.chars().any(char::is_control)).then(|| Self(text.into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

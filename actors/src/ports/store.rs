@@ -14,14 +14,18 @@
 //! 5. Watermarks only grow, whatever the order of the writes.
 //! 6. After an acknowledged delete no read returns the text, attachments or reactions.
 
+mod audit;
 mod consultations;
+pub mod denials;
 pub mod memory;
 mod notifications;
 pub mod numbered;
 pub mod page;
 
 pub use self::{
+    audit::{AuditEntry, AuditHash, AuditHead, AuditRange, AuditRecord, AuditStore},
     consultations::{ConsultationSelect, ConsultationStore, NewConsultation},
+    denials::{Denial, DenialRecord, DenialStore, Denials, DenialsVersion},
     notifications::{NewNotification, NotificationMark, NotificationRecord, NotificationStore},
     numbered::{Listed, Located, NumberedStore, Numbers},
 };
@@ -526,24 +530,11 @@ pub struct Revision {
     pub replaced_at: Timestamp,
 }
 
-/// Something that an auditor wants to know of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditRecord {
-    /// When.
-    pub at: Timestamp,
-    /// Who.
-    pub actor: Option<UserId>,
-    /// What they did, such as `member.share_history`.
-    pub action: &'static str,
-    /// To what: an id, never a text.
-    pub subject: String,
-    /// More about it, without health data.
-    pub detail: String,
-}
-
 /// Durable storage. See the module's text for its promises.
 #[async_trait]
-pub trait Store: ConsultationStore + NotificationStore + NumberedStore {
+pub trait Store:
+    AuditStore + ConsultationStore + DenialStore + NotificationStore + NumberedStore
+{
     /// Changes only when seqs could repeat, as after a restore from back-up.
     fn epoch(&self) -> &str;
 
@@ -685,9 +676,6 @@ pub trait Store: ConsultationStore + NotificationStore + NumberedStore {
     /// of. Broadcasts hide their members and direct conversations rest on relations, so neither
     /// counts.
     async fn sharing_with(&self, user_id: UserId, others: Vec<UserId>) -> StoreResult<Vec<UserId>>;
-
-    /// Appends to the audit log.
-    async fn audit(&self, record: AuditRecord) -> StoreResult<()>;
 
     /// Whether it can be written to right now.
     async fn ready(&self) -> StoreResult<()>;

@@ -15,11 +15,12 @@ use std::{
 };
 
 use crate::{
+    audit::AuditKey,
     node::{Node, NodeConfig},
     outbox::{Drained, ENCODER_SLOTS, Encoder, Outbox},
     ports::{
         clock::SystemClock,
-        identity::{Identities, SessionIdentity, Verification, Verified},
+        identity::{Identities, SessionIdentity, TokenStamp, Verification, Verified},
         store::Store,
     },
     session::SessionHandle,
@@ -78,6 +79,7 @@ pub fn identity(user: &str, role: Role) -> SessionIdentity {
         email: Arc::from(""),
         roles: Roles::from(role),
         expires_at: None,
+        stamp: TokenStamp::default(),
     }
 }
 
@@ -102,6 +104,7 @@ pub fn config() -> NodeConfig {
             hash[..8].copy_from_slice(&hasher.finish().to_le_bytes());
             hash
         }),
+        audit_key: AuditKey::derived_from(b"a test"),
         on_command: None,
     }
 }

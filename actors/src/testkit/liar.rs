@@ -22,8 +22,9 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use crate::ports::store::{
-    Active, Append, AppendSink, Appended, AuditRecord, ConsultationSelect, ConsultationStore,
-    ConversationKey, Conversations, Counts, Created, Listed, Loaded, Located, LogPage, LogRange,
+    Active, Append, AppendSink, Appended, AuditEntry, AuditHead, AuditRange, AuditStore,
+    ConsultationSelect, ConsultationStore, ConversationKey, Conversations, Counts, Created,
+    DenialRecord, DenialStore, Denials, DenialsVersion, Listed, Loaded, Located, LogPage, LogRange,
     NewConsultation, NewConversation, NewNotification, NotificationMark, NotificationRecord,
     NotificationStore, NumberedStore, Numbers, PersonRecord, Preferences, Receipts, Relation,
     Revision, Select, SentRecord, Store, StoreError, StoreResult, memory::MemoryStore,
@@ -384,6 +385,22 @@ relay_part! {
 }
 
 relay_part! {
+    AuditStore;
+    append_audit(entries: Vec<AuditEntry>, head: AuditHead) -> ();
+    audit_nodes() -> Vec<String>;
+    audit_head(node: String) -> Option<AuditHead>;
+    audit_entries(node: String, range: AuditRange) -> Vec<AuditEntry>;
+}
+
+relay_part! {
+    DenialStore;
+    deny(record: DenialRecord) -> ();
+    unblock(user_id: UserId) -> bool;
+    denials_version() -> DenialsVersion;
+    denials() -> Denials;
+}
+
+relay_part! {
     NotificationStore;
     put_notifications(new: Vec<NewNotification>) -> Vec<bool>;
     notifications(user_id: UserId, before: Option<NotificationId>, limit: usize)
@@ -474,6 +491,5 @@ relay! {
     delete_relation(patient_id: UserId, user_id: UserId) -> bool;
     relations_of(user_id: UserId) -> Vec<Relation>;
     sharing_with(user_id: UserId, others: Vec<UserId>) -> Vec<UserId>;
-    audit(record: AuditRecord) -> ();
     ready() -> ();
 }

@@ -4,8 +4,10 @@
 //! A case gets a [`Fixture`]: a fresh store, and a [`Room`] wherever it wants a conversation,
 //! which numbers entries as a conversation actor does.
 
+pub mod audit;
 pub mod changes;
 pub mod consultations;
+pub mod denials;
 pub mod fixture;
 pub mod listing;
 pub mod log;
@@ -122,8 +124,14 @@ macro_rules! store_contract {
                 people_are_paged_by_role,
                 relations_are_one_per_pair,
                 who_shares_a_group,
-                an_audit_record_is_taken,
                 an_open_store_is_ready,
+            ],
+            audit: [
+                entries_are_kept_as_they_are,
+                a_taken_place_is_refused,
+                stretches_come_from_either_end,
+                a_chain_is_whole_and_a_key_counts,
+                a_tail_that_was_never_written_is_missed,
             ],
             consultations: [
                 one_is_made_with_its_conversation,
@@ -137,6 +145,15 @@ macro_rules! store_contract {
                 the_newest_are_listed_first,
                 lists_keep_to_what_was_asked_for,
                 members_find_theirs,
+            ],
+            denials: [
+                nobody_is_kept_out_at_first,
+                what_is_denied_is_kept_as_it_was_said,
+                of_two_times_the_later_one_stands,
+                a_token_is_denied_once,
+                a_block_is_made_anew_and_lifted,
+                each_change_is_seen_in_the_version,
+                none_is_lost_among_many,
             ],
             notifications: [
                 one_is_kept_as_it_was_made,

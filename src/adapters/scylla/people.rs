@@ -1,16 +1,16 @@
-//! The directory, relations, who shares a group, and the audit log.
+//! The directory, relations, and who shares a group.
 
-use bedside_actors::ports::store::{AuditRecord, PersonRecord, Relation, StoreResult};
+use bedside_actors::ports::store::{PersonRecord, Relation, StoreResult};
 use bedside_protocol::{ConversationId, ConversationKind, Roles, Timestamp, UserId};
-use scylla::value::{CqlTimestamp, CqlTimeuuid};
+use scylla::value::CqlTimestamp;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 use super::{
     conversation,
     cql::{Cql, Query, all},
     marks::window_end,
-    values::{Named as _, Sparse, at, conversation_id, day, named, time, user_id as parse_user_id},
+    values::{Named as _, Sparse, at, conversation_id, named, time, user_id as parse_user_id},
 };
 
 const PUT_HOLDER: Query = Query::write("INSERT INTO users_by_role (role, user_id) VALUES (?, ?)");
@@ -41,11 +41,6 @@ const OF_USER: Query =
 const GROUPS: Query = Query::read(
     "SELECT conversation_id, kind, last_seq FROM conversations_by_user WHERE user_id = ?",
 );
-const AUDIT: Query = Query::write(
-    "INSERT INTO audit_log (day, shard, at, actor, action, subject, detail)
-     VALUES (?, ?, ?, ?, ?, ?, ?)",
-);
-
 /// Holders of a role that are looked at in one go, at most.
 const HOLDERS_MAX: usize = 200;
 
@@ -248,46 +243,4 @@ async fn groups(cql: &Cql, user_id: &UserId) -> StoreResult<HashSet<Conversation
         }
     }
     Ok(groups)
-}
-
-/// Audit records of one day are spread over so many partitions.
-const AUDIT_SHARDS: u8 = 16;
-
-pub(super) async fn audit(cql: &Cql, record: &AuditRecord) -> StoreResult<()> {
-    let random = Uuid::new_v4().into_bytes();
-    let values = (
-        day(record.at),
-        (random[0] % AUDIT_SHARDS).cast_signed(),
-        CqlTimeuuid::from(time_uuid(record.at, random)),
-        Sparse(record.actor.as_ref().map(UserId::as_str)),
-        record.action,
-        record.subject.as_str(),
-        record.detail.as_str(),
-    );
-    cql.write(AUDIT, values).await
-}
-
-/// A uuid of version 1 of this time; what tells two of one time apart is random.
-fn time_uuid(when: Timestamp, random: [u8; 16]) -> Uuid {
-    /// 100 ns from the beginning of the Gregorian calendar to 1970.
-    const GREGORIAN: u64 = 0x01b2_1dd2_1381_4000;
-    let ticks = u64::try_from(when.as_millis()).unwrap_or(0) * 10_000 + GREGORIAN;
-    let [_, a, b, node @ ..] = random;
-    let node = [node[0], node[1], node[2], node[3], node[4], node[5]];
-    Builder::from_gregorian_timestamp(ticks, u16::from_be_bytes([a, b]), &node).into_uuid()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_uuid_has_its_time() {
-        let when = Timestamp::from_millis(1_793_000_000_123);
-        let id = time_uuid(when, [7; 16]);
-        assert_eq!(id.get_version_num(), 1);
-        let (s, ns) = id.get_timestamp().expect("a time").to_unix();
-        assert_eq!(s * 1_000 + u64::from(ns) / 1_000_000, 1_793_000_000_123);
-        assert_ne!(id, time_uuid(when, [8; 16]));
-    }
 }

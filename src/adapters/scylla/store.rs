@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bedside_actors::ports::store::{
-    Access, Active, Append, AppendSink, AuditRecord, ConversationKey, Conversations, Counts,
+    Access, Active, Append, AppendSink, ConversationKey, Conversations, Counts,
     Created, Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts,
     Relation, Revision, Select, SentRecord, Store, StoreResult,
 };
@@ -200,11 +200,6 @@ impl Store for CqlStore {
 
     async fn sharing_with(&self, user_id: UserId, others: Vec<UserId>) -> StoreResult<Vec<UserId>> {
         self.run(async move |core| people::sharing_with(&core.cql, &user_id, others).await)
-            .await
-    }
-
-    async fn audit(&self, record: AuditRecord) -> StoreResult<()> {
-        self.run(async move |core| people::audit(&core.cql, &record).await)
             .await
     }
 

@@ -10,6 +10,8 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0001_log.sql"),
     include_str!("migrations/0002_fold.sql"),
     include_str!("migrations/0003_consultations.sql"),
+    include_str!("migrations/0004_denials.sql"),
+    include_str!("migrations/0005_audit_chain.sql"),
 ];
 
 /// The version that this binary writes.

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use bedside_actors::ports::store::{
-    Active, Append, AppendSink, AuditRecord, ConversationKey, Conversations, Counts, Created,
-    Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation,
-    Revision, Select, SentRecord, Store, StoreResult,
+    Active, Append, AppendSink, ConversationKey, Conversations, Counts, Created, Loaded, LogPage,
+    LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation, Revision, Select,
+    SentRecord, Store, StoreResult,
 };
 use bedside_protocol::{ClientMsgId, ConversationId, MessageId, Roles, Timestamp, UserId};
 use rusqlite::Connection;
@@ -212,10 +212,6 @@ impl Store for SqliteStore {
         self.readers
             .read(move |conn| people::sharing_with(conn, &user_id, others))
             .await
-    }
-
-    async fn audit(&self, record: AuditRecord) -> StoreResult<()> {
-        self.write(move |pen| pen.audit(&record)).await
     }
 
     async fn ready(&self) -> StoreResult<()> {

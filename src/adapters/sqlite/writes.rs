@@ -1,8 +1,7 @@
 //! Writes that are no appends. They ride in the same commits, each within a savepoint.
 
 use bedside_actors::ports::store::{
-    AuditRecord, ConversationKey, Created, NewConversation, PersonRecord, Preferences, Receipts,
-    Relation,
+    ConversationKey, Created, NewConversation, PersonRecord, Preferences, Receipts, Relation,
 };
 use bedside_protocol::{ConversationKind, ConversationState, Timestamp, UserId};
 use rusqlite::{OptionalExtension as _, params};
@@ -175,19 +174,6 @@ impl Pen<'_> {
                 AND user = (SELECT key FROM users WHERE user_id = ?2)";
         let ids = [patient.as_str(), user.as_str()];
         Ok(self.conn.prepare_cached(sql)?.execute(ids)? > 0)
-    }
-
-    pub(super) fn audit(&mut self, record: &AuditRecord) -> Result<(), Fault> {
-        let sql = "INSERT INTO audit_log (at, actor, action, subject, detail)
-            VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.conn.prepare_cached(sql)?.execute(params![
-            record.at.as_millis(),
-            record.actor.as_ref().map(UserId::as_str),
-            record.action,
-            record.subject,
-            record.detail,
-        ])?;
-        Ok(())
     }
 
     pub(super) fn set_meta(&mut self, key: &str, value: &str) -> Result<(), Fault> {

@@ -162,11 +162,11 @@ async fn require_self(parts: &HttpParts, me: &Me, sender: Option<&SeedId>) -> Re
     let record = AuditRecord {
         at: parts.node.clock().now(),
         actor: Some(me.id().clone()),
-        action: SENDER_SPOOFED,
+        action: SENDER_SPOOFED.into(),
         subject: sender.as_str().to_owned(),
         detail: String::new(),
     };
-    parts.node.store().audit(record).await?;
+    parts.node.trail().write(record).await?;
     Err(CommandError::forbidden("senderId: somebody else than the token's").into())
 }
 

@@ -18,11 +18,11 @@ pub(in crate::http) async fn publish(
         let record = AuditRecord {
             at: parts.node.clock().now(),
             actor: Some(bearer.identity.user_id.clone()),
-            action: "notification.publish",
+            action: "notification.publish".into(),
             subject: subject.to_owned(),
             detail: format!("for {}", published.len()),
         };
-        parts.node.store().audit(record).await?;
+        parts.node.trail().write(record).await?;
     }
     Ok(published)
 }

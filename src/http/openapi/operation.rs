@@ -66,6 +66,16 @@ impl Operation {
         self.roles("service, or admin with the scope directory:write")
     }
 
+    /// Administrators, and the clinic's systems on their behalf.
+    pub(crate) const fn for_admins(self) -> Self {
+        self.roles("admin or service")
+    }
+
+    /// Administrators and nobody else.
+    pub(crate) const fn only_admins(self) -> Self {
+        self.roles("admin")
+    }
+
     /// Answers 200 with this.
     pub(crate) fn ok(self, shape: Shape) -> Self {
         self.answers(200, "application/json", Some(shape), false)

@@ -3,7 +3,7 @@
 
 use crate::http::openapi::bounds;
 use actix_web::{HttpResponse, rt, web};
-use bedside_actors::ports::store::PersonRecord;
+use bedside_actors::ports::store::{Denial, DenialRecord, PersonRecord};
 use bedside_protocol::{CloseCode, CommandError, Role, Roles, UserId};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -19,6 +19,8 @@ use crate::http::{
 
 /// People that one listing goes through and counts. More than one clinic has.
 const PEOPLE_MAX: u64 = 100_000;
+/// So far may the clock of who issues tokens be ahead.
+const CLOCK_AHEAD_MS: i64 = 30_000;
 /// People that are read at a time.
 const STEP: usize = 1_000;
 
@@ -79,8 +81,8 @@ async fn people(
     Ok((rows, total))
 }
 
-/// Takes somebody out of the directory: they have no role any more, their relations end, and
-/// their sockets are closed. What they wrote stays. 200 `{message}`, also when tried again. For
+/// Takes somebody out of the directory: they have no role any more, their relations end, the
+/// tokens that they hold are revoked, and their sockets are closed. What they wrote stays. 200 `{message}`, also when tried again. For
 /// admins and systems.
 pub(super) async fn delete(
     parts: Parts,
@@ -109,7 +111,18 @@ async fn remove(parts: Parts, by: UserId, person: PersonRecord) -> Result<(), Pr
         ..person
     };
     node.store().put_person(without_roles).await?;
+    // With this their sockets close, too.
+    node.deny(DenialRecord {
+        denial: Denial::Issued {
+            user_id: user_id.clone(),
+            before: node.clock().now().plus_millis(CLOCK_AHEAD_MS),
+        },
+        at: node.clock().now(),
+        by: by.clone(),
+    })
+    .await?;
     audit(&parts, &by, "user.delete", &user_id).await?;
+    // Those whose token says no time at which it was issued, or a later one.
     node.end_sessions(&user_id, CloseCode::Revoked);
     for relation in node.store().relations_of(user_id.clone()).await? {
         node.delete_relation(relation.patient_id, relation.user_id)

@@ -60,6 +60,8 @@ fn answers() -> Vec<Answer> {
         email: "secret".to_owned(),
         roles: Roles::NONE.with(Role::Doctor),
         expires_at: Some(Timestamp::from_millis(7)),
+        issued_at: Some(Timestamp::from_millis(5)),
+        token_id: Some("secret".to_owned()),
     };
     vec![
         Answer::Refused(Refused::Busy),
@@ -70,7 +72,7 @@ fn answers() -> Vec<Answer> {
         Answer::Taken(u64::MAX),
         Answer::Pulled(Bytes::from_static(b"\xffsecret")),
         Answer::Ended,
-        Answer::Redeemed(Some(redeemed)),
+        Answer::Redeemed(Some(Box::new(redeemed))),
         Answer::Redeemed(None),
         Answer::Sitters(vec![Seated {
             user_id: UserId::new("secret").expect("an id"),
@@ -100,6 +102,10 @@ fn who_redeems_is_who_the_ticket_was_made_for() {
         email: "e".into(),
         roles: Roles::NONE.with(Role::Patient),
         expires_at: None,
+        stamp: TokenStamp {
+            issued_at: Some(Timestamp::from_millis(5)),
+            token_id: TokenId::new("t"),
+        },
     };
     let there = Redeemed::from(identity.clone());
     assert_eq!(SessionIdentity::from(there), identity);

@@ -1,6 +1,6 @@
 //! What an auditor is told of what clients tried.
 
-use bedside_actors::ports::store::{AuditRecord, Store};
+use bedside_actors::{audit::Trail, ports::store::AuditRecord};
 use bedside_protocol::{Timestamp, UserId};
 use std::{net::IpAddr, sync::Arc};
 
@@ -48,7 +48,7 @@ impl Entry {
         AuditRecord {
             at,
             actor,
-            action: self.action,
+            action: self.action.into(),
             subject: self.subject,
             detail: self.detail,
         }
@@ -56,10 +56,10 @@ impl Entry {
 }
 
 /// Writes an entry; what fails is said in the log.
-pub(super) async fn write(store: Arc<dyn Store>, record: AuditRecord) {
-    let action = record.action;
-    if let Err(fault) = store.audit(record).await {
-        tracing::error!(error = %fault, action, "an audit entry could not be written");
+pub(super) async fn write(trail: Arc<Trail>, record: AuditRecord) {
+    let action = record.action.clone();
+    if let Err(fault) = trail.write(record).await {
+        tracing::error!(error = %fault, %action, "an audit entry could not be written");
     }
 }
 

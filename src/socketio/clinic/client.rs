@@ -268,7 +268,7 @@ impl Client {
     pub(super) fn audit(&self, entry: Entry) -> Missing {
         let now = self.hall.node.clock().now();
         let record = entry.by(Some(self.me().clone()), now);
-        let write = audit::write(self.store(), record);
+        let write = audit::write(Arc::clone(self.hall.node.trail()), record);
         write.map(|()| Found::Audited).boxed()
     }
 

@@ -13,7 +13,7 @@ use bedside_actors::{
     node::{ConsultationRequest, Node},
     ports::{
         clock::{Clock, ManualClock},
-        identity::{Identities, SessionIdentity, Verification, Verified},
+        identity::{Identities, SessionIdentity, TokenStamp, Verification, Verified},
         store::{AuditRecord, PersonRecord, Relation, Store, memory::MemoryStore},
     },
     testkit::{
@@ -59,6 +59,7 @@ fn read(token: &str) -> Verified {
             .parse()
             .ok()
             .map(|ms: i64| Timestamp::from_millis(NOW_MS + ms)),
+        stamp: TokenStamp::default(),
     })
 }
 
@@ -340,7 +341,11 @@ impl Ward {
         self.audit_log()
             .into_iter()
             .filter(|record| record.actor == Some(user(id)))
-            .map(|record| (record.action, record.subject, record.detail))
+            .map(|record| {
+                // Tests compare with literals.
+                let action: &'static str = record.action.into_owned().leak();
+                (action, record.subject, record.detail)
+            })
             .collect()
     }
 

@@ -3,7 +3,9 @@
 //! Tests of actors run on it, and the contract suite holds it and the real stores to the same
 //! promises (but for the first: nothing here survives anything).
 
+mod audit;
 mod consultations;
+mod denials;
 mod log;
 mod notifications;
 mod numbered;
@@ -20,14 +22,16 @@ use std::{
 };
 
 use self::{
+    audit::Audit,
     consultations::Consultations,
+    denials::Denied,
     log::{Log, What},
     notifications::Notifications,
 };
 use super::{
-    Active, Append, AppendSink, Appended, AuditRecord, ConversationKey, Conversations, Counts,
-    Created, Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts,
-    Relation, Revision, Select, SentRecord, Store, StoreError, StoreResult,
+    Active, Append, AppendSink, Appended, ConversationKey, Conversations, Counts, Created, Loaded,
+    LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation, Revision,
+    Select, SentRecord, Store, StoreError, StoreResult,
 };
 
 /// A store in memory.
@@ -48,8 +52,9 @@ struct State {
     people: BTreeMap<UserId, PersonRecord>,
     last_seen: HashMap<UserId, Timestamp>,
     relations: BTreeMap<(UserId, UserId), Relation>,
-    audit: Vec<AuditRecord>,
+    audit: Audit,
     consultations: Consultations,
+    denied: Denied,
     notifications: Notifications,
     settings: HashMap<UserId, String>,
 }
@@ -139,12 +144,6 @@ impl MemoryStore {
             answers: Mutex::default(),
             sinks: OnceLock::new(),
         }
-    }
-
-    /// What the audit log holds.
-    #[must_use]
-    pub fn audit_log(&self) -> Vec<AuditRecord> {
-        self.state.lock().audit.clone()
     }
 
     /// Hands out what waits, one caller at a time and without a lock, so that answers keep
@@ -465,11 +464,6 @@ impl Store for MemoryStore {
             })
         };
         Ok(others.into_iter().filter(shares).collect())
-    }
-
-    async fn audit(&self, record: AuditRecord) -> StoreResult<()> {
-        self.state.lock().writable()?.audit.push(record);
-        Ok(())
     }
 
     async fn ready(&self) -> StoreResult<()> {

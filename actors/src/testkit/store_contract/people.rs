@@ -3,7 +3,7 @@
 use bedside_protocol::{ConversationKind, RelationKind, Role, Roles, event::Change};
 
 use super::fixture::{Fixture, change, user};
-use crate::ports::store::{AuditRecord, ChangeEffect, PersonRecord, Relation};
+use crate::ports::store::{ChangeEffect, PersonRecord, Relation};
 
 fn person(id: &str, roles: Roles) -> PersonRecord {
     PersonRecord {
@@ -142,22 +142,6 @@ pub async fn who_shares_a_group(fx: Fixture) {
     assert_eq!(none, Ok(Vec::new()));
     let unknown = fx.store.sharing_with(user("x"), others()).await;
     assert_eq!(unknown, Ok(Vec::new()));
-}
-
-pub async fn an_audit_record_is_taken(fx: Fixture) {
-    let record = AuditRecord {
-        at: fx.at(1),
-        actor: Some(user("d1")),
-        action: "member.share_history",
-        subject: "p1".to_owned(),
-        detail: String::new(),
-    };
-    assert_eq!(fx.store.audit(record.clone()).await, Ok(()));
-    let by_server = AuditRecord {
-        actor: None,
-        ..record
-    };
-    assert_eq!(fx.store.audit(by_server).await, Ok(()));
 }
 
 pub async fn an_open_store_is_ready(fx: Fixture) {
