@@ -308,10 +308,7 @@ fn not_asked() -> Refusal {
 }
 
 /// Who a ticket was made for, unless they are kept out by now.
-fn redeemed_of(
-    node: &Node,
-    redeemed: Option<SessionIdentity>,
-) -> Result<SessionIdentity, Refusal> {
+fn redeemed_of(node: &Node, redeemed: Option<SessionIdentity>) -> Result<SessionIdentity, Refusal> {
     let identity = redeemed.ok_or_else(no_ticket)?;
     let let_in = node.admit(&identity);
     let_in.map_err(|error| Refusal::unauthorized(error.message))?;

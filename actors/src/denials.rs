@@ -25,9 +25,7 @@ use tokio::sync::Notify;
 use crate::{
     node::Shared,
     ports::{
-        identity::{
-            Identities, SessionIdentity, TokenId, TokenStamp, Verification, Verified,
-        },
+        identity::{Identities, SessionIdentity, TokenId, TokenStamp, Verification, Verified},
         store::{Denial, Denials, DenialsVersion, Store, StoreResult},
     },
 };

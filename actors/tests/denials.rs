@@ -9,7 +9,7 @@ use bedside_actors::{
     node::Node,
     ports::{
         clock::HurriedClock,
-        identity::{Identities, SessionIdentity, TokenId, TokenStamp},
+        identity::{Identities, SessionIdentity, TokenId, TokenStamp, Verification},
         store::{Denial, DenialRecord, DenialStore as _},
     },
     testkit::{
@@ -19,7 +19,7 @@ use bedside_actors::{
     },
 };
 use bedside_protocol::{
-    CloseCode, Command, CommandError, ErrorCode, Role, Timestamp, UserId, command::SessionRefresh,
+    CloseCode, Command, ErrorCode, Role, Timestamp, UserId, command::SessionRefresh,
 };
 use common::*;
 use std::{sync::Arc, time::Duration};
@@ -29,9 +29,9 @@ use tokio::time::Instant;
 struct Stamped;
 
 impl Identities for Stamped {
-    fn verify(&self, token: &str, _: Timestamp) -> Result<SessionIdentity, CommandError> {
+    fn verify(&self, token: &str, _: Timestamp) -> Verification {
         let parts: Vec<_> = token.split(' ').collect();
-        Ok(stamped(parts[0], parts[1].parse().ok(), parts[2]))
+        Ok(stamped(parts[0], parts[1].parse().ok(), parts[2])).into()
     }
 }
 
@@ -130,6 +130,9 @@ async fn open(node: &Arc<Node>, user: &str, issued_at: i64, id: &str) -> Client 
 /// The error of a sign-in, if it is refused.
 fn signs_in(node: &Arc<Node>, token: &str) -> Result<UserId, ErrorCode> {
     let verified = node.identities().verify(token, node.clock().now());
+    let Verification::Done(verified) = verified else {
+        panic!("nobody has to be asked");
+    };
     verified.map(|i| i.user_id).map_err(|error| error.code)
 }
 

@@ -201,7 +201,9 @@ impl Knock<'_> {
         let entry = entry.filter(|_| code != ErrorCode::Unavailable);
         if let Some(entry) = entry {
             let record = entry.by(who, hall.node.clock().now());
-            hall.node.trail().note_from(record, Some(self.address), None);
+            hall.node
+                .trail()
+                .note_from(record, Some(self.address), None);
         }
         // Whatever is wrong with a token, for these clients it is one thing. That it could not be
         // looked at is another: they try again with the same one.

@@ -21,9 +21,7 @@ use bedside_actors::{
     node::{Node, NodeConfig},
     ports::{
         clock::ManualClock,
-        identity::{
-            Identities, SessionIdentity, TokenId, TokenStamp, Verification, Verified,
-        },
+        identity::{Identities, SessionIdentity, TokenId, TokenStamp, Verification, Verified},
         store::{BodyHash, Relation, Store, memory::MemoryStore},
     },
     testkit::client::Client,

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use bedside_actors::ports::store::{
-    Access, Active, Append, AppendSink, ConversationKey, Conversations, Counts,
-    Created, Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts,
-    Relation, Revision, Select, SentRecord, Store, StoreResult,
+    Access, Active, Append, AppendSink, ConversationKey, Conversations, Counts, Created, Loaded,
+    LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation, Revision,
+    Select, SentRecord, Store, StoreResult,
 };
 use bedside_protocol::{ClientMsgId, ConversationId, MessageId, Roles, Timestamp, UserId};
 use std::sync::Arc;
