@@ -243,8 +243,10 @@ pub(super) fn builder(options: &Options) -> SessionBuilder {
         .known_nodes(&options.nodes)
         .default_execution_profile_handle(profile.into_handle())
         .connection_timeout(Duration::from_secs(5))
-        .keepalive_interval(Duration::from_secs(5))
-        .keepalive_timeout(Duration::from_secs(5))
+        // A server that hangs takes no more statements soon: each of them would wait for its time
+        // to run out.
+        .keepalive_interval(Duration::from_secs(1))
+        .keepalive_timeout(Duration::from_secs(3))
         .tcp_nodelay(true)
         // What routing to the owners of a row takes, and no more.
         .fetch_full_schema_metadata(false)
