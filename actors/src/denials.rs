@@ -100,6 +100,8 @@ pub(crate) struct Gate {
     view: RwLock<View>,
     /// Something may have been missed.
     doubts: Notify,
+    /// Held by who changes something on this node, from before it is stored until it is heard.
+    pub(crate) changing: tokio::sync::Mutex<()>,
 }
 
 impl Gate {

@@ -361,7 +361,7 @@ impl Node {
         if let Some(cluster) = &self.shared.cluster {
             cluster.leave().await;
         }
-        self.shared.trail.flush().await;
+        self.shared.trail.flush(&*self.shared.clock).await;
         self.shared.store.close().await;
         for arbiter in &self.arbiters {
             arbiter.stop();

@@ -102,7 +102,9 @@ impl<V: Clone + Send + Sync + 'static> AskedBefore<V> {
             return Answered::Known(Err(Unanswered));
         }
         let (own, ask) = (Arc::clone(self), ask());
-        let asking = async move { own.answered(about, ask).await }
+        // Of its own, to its end: those who wait may all give up, and its turn with them.
+        let task = tokio::spawn(async move { own.answered(about, ask).await });
+        let asking = async move { task.await.unwrap_or(Err(Unanswered)) }
             .boxed()
             .shared();
         row.asking = Some(asking.clone());

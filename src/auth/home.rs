@@ -136,8 +136,11 @@ impl Home {
             body: Some(json!({ "token": token }).to_string()),
         });
         let answer = match asked.await {
-            // Laravel's way to say that a token is not good.
-            Err(FetchError::Status(401 | 403 | 404 | 422)) => return Ok(false),
+            // Laravel's way to say that a token is not good; or it is one that nobody could read,
+            // which says nothing about the next one.
+            Err(FetchError::Status(400 | 401 | 403 | 404 | 410 | 413 | 414 | 422 | 431)) => {
+                return Ok(false);
+            }
             answer => answer,
         };
         let said = answer.and_then(|body| {
@@ -164,7 +167,7 @@ impl Home {
         });
         let answer = match asked.await {
             // It knows no such person, and need not.
-            Err(FetchError::Status(404)) => return Ok(Profile::default()),
+            Err(FetchError::Status(400 | 404 | 410 | 414)) => return Ok(Profile::default()),
             answer => answer,
         };
         let said = answer

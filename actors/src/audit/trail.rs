@@ -34,6 +34,8 @@ const HOUR_MS: i64 = 3_600_000;
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How long the end of a server waits for what is to be written.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a record that must not be lost is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes of what a client calls itself that are kept.
 const AGENT_BYTES_MAX: usize = 200;
 
@@ -95,7 +97,7 @@ impl Trail {
     /// Writes it: with success it is stored. For what must not be done without its record.
     ///
     /// # Errors
-    /// What the store says; it may be stored all the same.
+    /// What the store says, or that it said nothing for 3 s; it may be stored all the same.
     pub async fn write(&self, record: AuditRecord) -> StoreResult<()> {
         let (done, written) = oneshot::channel();
         self.push(record, (None, None), Some(done));
@@ -104,7 +106,13 @@ impl Trail {
                 "the audit log has ended".to_owned(),
             ))
         };
-        written.await.unwrap_or_else(gone)
+        match tokio::time::timeout(PATIENCE, written).await {
+            Ok(written) => written.unwrap_or_else(gone),
+            // A conversation may be waiting, with all who write to it.
+            Err(_) => Err(StoreError::Unavailable(
+                "the audit log is not written in time".to_owned(),
+            )),
+        }
     }
 
     /// Somebody of the staff read a conversation. Written once for each hour of the clock.
@@ -194,7 +202,7 @@ impl Trail {
     }
 
     /// Waits until all that was to be written is, but not for long.
-    pub(crate) async fn flush(&self) {
+    pub(crate) async fn flush(&self, clock: &dyn Clock) {
         let written = async {
             loop {
                 let idle = self.is_idle.notified();
@@ -205,7 +213,8 @@ impl Trail {
                 let _ = tokio::time::timeout(Duration::from_millis(50), idle).await;
             }
         };
-        if tokio::time::timeout(FAREWELL, written).await.is_err() {
+        let farewell = clock.wait(FAREWELL);
+        if tokio::time::timeout(farewell, written).await.is_err() {
             tracing::error!(count = self.waiting(), "audit records were not written");
         }
     }

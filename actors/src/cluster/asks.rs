@@ -120,12 +120,14 @@ impl Asks {
         })
     }
 
-    /// Those to be asked once more, after `within`, twice that, four times that and so on.
+    /// Those to be asked once more, after `within`, twice that, four times that and so on: what
+    /// comes to the same however often and however late it comes. A member who is added, removed
+    /// and then added by a repetition would be in it.
     pub(super) fn to_repeat(&self, within: Duration) -> Vec<(Arc<Peer>, NodeAsk)> {
         let mut table = self.table.lock();
         let late = table.waiting.iter_mut().filter(|(_, waiting)| {
             let due = within * (1 << waiting.asked.min(8)) / 2;
-            waiting.since.elapsed() >= due && may_repeat(&waiting.ask.act)
+            waiting.since.elapsed() >= due && may_be_late(&waiting.ask.act)
         });
         let late = late.map(|(request, waiting)| {
             waiting.asked += 1;
@@ -148,6 +150,16 @@ impl Asks {
         let mut table = self.table.lock();
         let out = table.waiting.extract_if(.., |_, waiting| which(waiting));
         out.map(|(_, waiting)| waiting).collect()
+    }
+}
+
+/// Whether it may be done once more after something else was.
+fn may_be_late(act: &Act) -> bool {
+    match act {
+        Act::Command(Command::MessageSend(send)) => send.client_msg_id.is_some(),
+        // Marks only grow.
+        Act::Command(Command::ReceiptDeliver(_) | Command::ReceiptRead(_)) => true,
+        _ => false,
     }
 }
 

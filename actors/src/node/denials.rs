@@ -55,6 +55,8 @@ impl Node {
             Denial::Token(token_id) => Told::Token(token_id.as_str().to_owned()),
             Denial::Block { user_id, .. } => Told::Blocked(user_id.clone()),
         };
+        // What is stored last is heard last.
+        let _turn = self.shared.gate.changing.lock().await;
         let stored = self.shared.store.deny(record).await;
         stored.map_err(|fault| storage_error(&fault))?;
         self.tell_denied(told);
@@ -66,6 +68,7 @@ impl Node {
     /// # Errors
     /// `unavailable`.
     pub async fn unblock(&self, user_id: UserId) -> Result<bool, CommandError> {
+        let _turn = self.shared.gate.changing.lock().await;
         let lifted = self.shared.store.unblock(user_id.clone()).await;
         let was_blocked = lifted.map_err(|fault| storage_error(&fault))?;
         // Also when it was lifted already: the first try may not have been told.
