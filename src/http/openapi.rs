@@ -1,10 +1,10 @@
 //! What the server says of its own HTTP interface: `/api/openapi.json`, an OpenAPI 3.1 document.
 //! The page that shows it, `/api/docs`, is one of those of [`crate::page`].
 //!
-//! The document is made of the routes as they are registered: [`at`] takes a handler and an
-//! [`op`]. Who may call, path, query and body are read off the handler's arguments
-//! ([`signature`]), so they cannot be told otherwise than they are; the rest is said in the
-//! [`op`].
+//! The document is made of the routes as they are registered: `at` takes a handler and an
+//! `op`. Who may call, path, query and body are read off the handler's arguments
+//! (`signature`), so they cannot be told otherwise than they are; the rest is said in the
+//! `op`.
 
 pub(super) mod bounds;
 mod document;
