@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    openapi::{Routes, at, one, op},
+    openapi::{Routes, at, bounds, one, op},
     parts::Parts,
     problem::Problem,
 };
@@ -40,6 +40,7 @@ pub(super) fn routes(routes: &mut Routes<'_>) {
 #[derive(Deserialize, IntoParams)]
 struct Page {
     cursor: Option<String>,
+    #[param(schema_with = bounds::conversations_page)]
     limit: Option<usize>,
 }
 

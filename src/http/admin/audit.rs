@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::{
     auth::Bearer,
     input::Params,
+    openapi::bounds,
     parts::{HttpParts, Parts},
     problem::Problem,
 };
@@ -27,7 +28,9 @@ pub(super) struct Query {
     action: Option<String>,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
+    #[param(schema_with = bounds::cursor)]
     cursor: Option<String>,
+    #[param(schema_with = bounds::conversations_page)]
     limit: Option<usize>,
 }
 

@@ -11,6 +11,7 @@ use super::{Page, denials, to_its_end, write_down};
 use crate::http::{
     auth::Bearer,
     input::{Body, Params},
+    openapi::bounds,
     parts::Parts,
     problem::Problem,
 };
@@ -21,6 +22,7 @@ const REASON_BYTES_MAX: usize = 500;
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewBlock)]
 pub(super) struct Put {
+    #[schema(schema_with = bounds::block_reason)]
     reason: String,
 }
 

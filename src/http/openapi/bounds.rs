@@ -127,6 +127,7 @@ bounds! {
     dedupe_key: Object = nullable(text(1, DEDUPE_KEY_BYTES_MAX));
     notified: Schema = user_ids(1, NOTIFICATION_USERS_MAX);
     members: Schema = user_ids(0, MEMBERS_MAX);
+    block_reason: Object = patterned(text(1, 500), WORDS);
     email: Object = nullable(patterned(text(3, 254), EMAIL));
     role: Object = one_of(Role::ALL.iter().map(|role| role.name()));
     consultation_type: Object = one_of(["VIDEO", "CHAT", "video", "chat"]);
