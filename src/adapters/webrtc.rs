@@ -149,7 +149,9 @@ fn bind(options: &Options) -> io::Result<Vec<UdpSocket>> {
     let mut port = options.port;
     let mut sockets = Vec::new();
     let wants_ipv6 = options.advertised.iter().any(IpAddr::is_ipv6);
-    let any_ipv4: IpAddr = [0, 0, 0, 0].into();
+    // Where nobody else is meant to reach it, nobody else does.
+    let only_here = options.advertised.iter().all(IpAddr::is_loopback);
+    let any_ipv4: IpAddr = [if only_here { 127 } else { 0 }, 0, 0, u8::from(only_here)].into();
     let addresses = [
         Some(any_ipv4),
         wants_ipv6.then(|| Ipv6Addr::UNSPECIFIED.into()),

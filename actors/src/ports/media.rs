@@ -114,6 +114,8 @@ pub enum Failure {
     Unreachable,
     /// An offer was not answered in time.
     NoAnswer,
+    /// An answer passed [`Media::answer`] and proved unusable all the same.
+    BadAnswer,
     /// Something in the media server broke.
     Internal,
 }
@@ -123,16 +125,14 @@ pub enum Failure {
 pub enum MediaEvent {
     /// The participant's client has to answer this.
     Offer(ParticipantId, Offer),
-    /// The answer passed [`Media::answer`] and proved unusable all the same. The offer still
-    /// waits for one.
-    AnswerRefused(ParticipantId, OfferId),
     /// The participant is connected: for the first time, or again.
     Connected(ParticipantId),
     /// Nothing comes from the participant for some seconds. They are connected again, or
     /// fail. [`Media::restart`] helps when their network has changed.
     Interrupted(ParticipantId),
-    /// The participant's connection is lost. They keep their place; [`Media::restart`] or
-    /// [`Media::add`] gives them another try, [`Media::remove`] frees it.
+    /// The participant's connection is lost. They keep their place: [`Media::add`] gives them
+    /// another connection, [`Media::remove`] frees it. For [`Failure::Unreachable`]
+    /// [`Media::restart`] may help, too.
     Failed(ParticipantId, Failure),
     /// The participant sends from this source: what comes of it is there to be received.
     Published(ParticipantId, Source),

@@ -223,10 +223,11 @@ impl Call {
         let taken = AssertUnwindSafe(peer.answer(sdp)).catch_unwind().await;
         match taken {
             Ok(Ok(())) => {}
+            // Parts of it may have been taken over already, so that it is no use to try again on
+            // this connection.
             Ok(Err(error)) => {
                 tracing::debug!(%error, "an answer cannot be used");
-                place.wait_again(offer);
-                self.tell(MediaEvent::AnswerRefused(place.id, offer));
+                self.fail(place.id, Failure::BadAnswer);
             }
             // What the connection is in now, nobody knows.
             Err(_) => peer.link.broke(),
@@ -283,7 +284,7 @@ impl Call {
         let mut events = Vec::new();
         for (id, peer) in &mut self.peers {
             let (told, event) = match peer.link.state() {
-                LinkState::Connecting => continue,
+                LinkState::Connecting | LinkState::Abandoned => continue,
                 LinkState::Connected => (Told::Connected, MediaEvent::Connected(*id)),
                 LinkState::Interrupted => (Told::Interrupted, MediaEvent::Interrupted(*id)),
                 LinkState::Failed => (Told::Failed, MediaEvent::Failed(*id, Failure::Unreachable)),
@@ -361,7 +362,7 @@ impl Call {
         let Some(peer) = self.peers.get_mut(&id) else {
             return Ok(());
         };
-        if peer.link.state() == LinkState::Broken {
+        if matches!(peer.link.state(), LinkState::Broken | LinkState::Abandoned) {
             return Ok(());
         }
         let others: Vec<Behind> = everybody.iter().filter(|b| b.who != id).cloned().collect();
@@ -380,8 +381,10 @@ impl Call {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        if why == Failure::Internal {
-            peer.link.broke();
+        match why {
+            Failure::Internal => peer.link.broke(),
+            Failure::BadAnswer | Failure::NoAnswer => peer.link.abandon(),
+            Failure::Unreachable => {}
         }
         peer.waiting = None;
         peer.trying_since = None;

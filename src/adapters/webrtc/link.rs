@@ -27,15 +27,18 @@ pub(super) enum LinkState {
     Failed,
     /// A task of it panicked.
     Broken,
+    /// Its client does not follow, so that it cannot be offered anything more.
+    Abandoned,
 }
 
 impl LinkState {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Connecting,
         Self::Connected,
         Self::Interrupted,
         Self::Failed,
         Self::Broken,
+        Self::Abandoned,
     ];
 }
 
@@ -92,8 +95,12 @@ impl Link {
         self.set(LinkState::Broken);
     }
 
+    pub(super) fn abandon(&self) {
+        self.set(LinkState::Abandoned);
+    }
+
     fn set(&self, state: LinkState) {
-        if self.state() != LinkState::Broken {
+        if !matches!(self.state(), LinkState::Broken | LinkState::Abandoned) {
             self.state.store(state as u8, Relaxed);
         }
         // What is sent into an interruption may still arrive.

@@ -23,8 +23,6 @@ pub struct MediaFaults {
     pub silent: bool,
     /// Every method that can refuse says that it is busy.
     pub busy: bool,
-    /// Answers pass at first and are refused then.
-    pub refuses_answers: bool,
     /// Who answers fails, instead of being connected.
     pub fails: Option<Failure>,
 }

@@ -126,10 +126,6 @@ impl Call {
         if place.waiting.as_ref().map(|waiting| waiting.id) != Some(offer) {
             return Err(MediaError::StaleOffer);
         }
-        if faults.refuses_answers {
-            events.push(MediaEvent::AnswerRefused(who, offer));
-            return Ok(());
-        }
         place.waiting = None;
         if let Some(why) = faults.fails {
             place.connected = false;
