@@ -15,6 +15,7 @@ mod candidate;
 mod codec;
 mod forward;
 mod ingest;
+mod layers;
 mod link;
 mod media_engine;
 mod mux;

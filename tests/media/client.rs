@@ -118,14 +118,17 @@ impl Client {
         tag: u8,
     ) -> Arc<Self> {
         let mut engine = MediaEngine::default();
-        engine.register_default_codecs().unwrap();
+        engine
+            .register_default_codecs()
+            .expect("a client that works");
         let level = RTCRtpHeaderExtensionCapability {
             uri: AUDIO_LEVEL_URI.to_owned(),
         };
         engine
             .register_header_extension(level, RtpCodecKind::Audio, None)
-            .unwrap();
-        let registry = register_default_interceptors(Registry::new(), &mut engine).unwrap();
+            .expect("a client that works");
+        let registry = register_default_interceptors(Registry::new(), &mut engine)
+            .expect("a client that works");
         let inbox = Inbox::default();
         let settings = SettingEngineBuilder::new()
             .with_include_loopback_candidate(true)
@@ -140,7 +143,7 @@ impl Client {
             .with_udp_addrs(vec!["127.0.0.1:0"])
             .build()
             .await
-            .unwrap();
+            .expect("a client that works");
         let connection: Arc<dyn PeerConnection> = Arc::new(connection);
         let mut sources = Vec::new();
         for is_audio in [true, false] {
@@ -168,23 +171,30 @@ impl Client {
         let level = text.lines().find(|line| line.ends_with(AUDIO_LEVEL_URI));
         let level = level.and_then(|line| line.strip_prefix("a=extmap:")?.split(' ').next());
         for source in &self.sources {
-            let id = level.map_or(0, |id| id.parse().unwrap());
+            let id = level.map_or(0, |id| id.parse().expect("a client that works"));
             source.level_id.store(id, Relaxed);
         }
         self.offers.lock().push(offer);
-        let offer = RTCSessionDescription::offer(text).unwrap();
-        self.connection.set_remote_description(offer).await.unwrap();
-        let answer = self.connection.create_answer(None).await.unwrap();
+        let offer = RTCSessionDescription::offer(text).expect("a client that works");
+        self.connection
+            .set_remote_description(offer)
+            .await
+            .expect("a client that works");
+        let answer = self
+            .connection
+            .create_answer(None)
+            .await
+            .expect("a client that works");
         self.connection
             .set_local_description(answer.clone())
             .await
-            .unwrap();
+            .expect("a client that works");
         self.media.answer(self.call, self.id, id, &answer.sdp)
     }
 
     /// The number of the last offer.
     pub(crate) fn last_offer(&self) -> OfferId {
-        self.offers.lock().last().unwrap().id
+        self.offers.lock().last().expect("a client that works").id
     }
 
     /// What came of this source of somebody's, as the last offer says.
@@ -211,7 +221,7 @@ impl Client {
 
     pub(crate) async fn leave(&self) {
         self.stop.store(true, Relaxed);
-        self.connection.close().await.unwrap();
+        self.connection.close().await.expect("a client that works");
     }
 }
 
@@ -261,7 +271,7 @@ async fn source(connection: &dyn PeerConnection, tag: u8, is_audio: bool) -> Arc
     connection
         .add_transceiver_from_track(track.clone(), Some(init))
         .await
-        .unwrap();
+        .expect("a client that works");
     Arc::new(TrackSource {
         track,
         ssrc,
@@ -298,7 +308,10 @@ impl TrackSource {
             let (id, level) = (self.level_id.load(Relaxed), self.level.load(Relaxed));
             if self.is_audio && id != 0 {
                 let level = Bytes::copy_from_slice(&[0x80 | level as u8]);
-                packet.header.set_extension(id as u8, level).unwrap();
+                packet
+                    .header
+                    .set_extension(id as u8, level)
+                    .expect("a client that works");
             }
             // Before the connection is there it fails, as on a page.
             let _ = self.track.write_rtp(packet).await;
@@ -310,7 +323,7 @@ impl TrackSource {
             return Bytes::copy_from_slice(&[0xfc, 0xff, self.tag]);
         }
         let [high, low] = ((n as u16 & 0x7fff) | 0x8000).to_be_bytes();
-        let delta = u8::from(n % 10 != 0);
+        let delta = u8::from(!n.is_multiple_of(10));
         let mut payload = vec![0x90, 0x80, high, low, 0x10 | delta];
         payload.resize(900, 0);
         payload.push(self.tag);

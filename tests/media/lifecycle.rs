@@ -46,6 +46,25 @@ async fn a_restart_gives_other_credentials_and_media_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_gone_is_told_and_no_longer_published() {
+    let room = Room::open(&sfu());
+    let (a, b) = (room.join(1).await, room.join(2).await);
+    room.until_all_see_all(&[a.clone(), b.clone()]).await;
+    b.leave().await;
+    until("it is told", || {
+        room.told_about(b.id)
+            .iter()
+            .any(|event| matches!(event, MediaEvent::Interrupted(_) | MediaEvent::Failed(..)))
+    })
+    .await;
+    assert!(
+        !room
+            .told_about(a.id)
+            .contains(&MediaEvent::Interrupted(a.id))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_of_a_call_that_is_closed() {
     let sfu = sfu();
     for _ in 0..3 {

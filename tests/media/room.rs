@@ -24,7 +24,7 @@ pub(crate) fn sfu() -> Arc<WebRtc> {
         turn: None,
         simulcast: false,
     })
-    .unwrap()
+    .expect("an SFU that works")
 }
 
 pub(crate) struct Room {
@@ -51,7 +51,8 @@ impl Room {
             clients: Arc::default(),
             told: Arc::default(),
         };
-        sfu.open(room.call, Arc::new(Sink(sink))).unwrap();
+        sfu.open(room.call, Arc::new(Sink(sink)))
+            .expect("an SFU that works");
         let (clients, told) = (room.clients.clone(), room.told.clone());
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
@@ -75,7 +76,9 @@ impl Room {
     pub(crate) async fn join_as(&self, id: ParticipantId, tag: u8) -> Arc<Client> {
         let client = Client::with_id(self.sfu.clone(), self.call, id, tag).await;
         self.clients.lock().insert(id, client.clone());
-        self.sfu.add(self.call, id, BOTH).unwrap();
+        self.sfu
+            .add(self.call, id, BOTH)
+            .expect("an SFU that works");
         client
     }
 

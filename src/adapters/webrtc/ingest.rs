@@ -11,12 +11,10 @@ use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use bedside_actors::ports::media::Source;
 
-use super::{codec::Codec, forward::Publication, link::Link};
+use super::{codec::Codec, forward::Publication, layers::Layers, link::Link};
 
 /// Pictures are asked for anew at most this often, whoever needs them: one serves all.
 const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(500);
-/// Which layer is passed on when there are several, the best choice first.
-const LAYER_CHOICE: [&str; 3] = ["h", "f", "q"];
 
 /// Reads a track until it ends, or its connection is replaced.
 pub(super) async fn read(track: Arc<dyn TrackRemote>, link: Arc<Link>) {
@@ -29,7 +27,7 @@ pub(super) async fn read(track: Arc<dyn TrackRemote>, link: Arc<Link>) {
         source: by_kind,
         link,
         track,
-        layer: None,
+        layers: Layers::default(),
         asked_at: None,
     };
     while let Some(event) = ingest.track.poll().await {
@@ -53,8 +51,7 @@ struct Ingest {
     source: Source,
     link: Arc<Link>,
     track: Arc<dyn TrackRemote>,
-    /// The layer that is passed on: its stream and its place in the choice.
-    layer: Option<(u32, usize)>,
+    layers: Layers,
     asked_at: Option<Duration>,
 }
 
@@ -64,18 +61,15 @@ impl Ingest {
             self.source = source;
             self.publication = self.link.place.publication(source).clone();
         }
-        let rank = |layer| LAYER_CHOICE.iter().position(|choice| *choice == layer);
-        let Some(rank) = layer.and_then(rank) else {
-            return;
-        };
-        if self.layer.is_none_or(|(_, current)| rank < current) {
-            self.layer = Some((ssrc, rank));
+        if let Some(layer) = layer {
+            self.layers.opened(ssrc, layer);
         }
     }
 
     fn packet(&mut self, packet: &Packet) {
         let ssrc = packet.header.ssrc;
-        if self.layer.is_some_and(|(chosen, _)| chosen != ssrc) {
+        let now = self.link.now();
+        if !self.layers.passes(ssrc, now) {
             return;
         }
         let Some(codec) = Codec::of(packet.header.payload_type) else {
@@ -85,7 +79,6 @@ impl Ingest {
         if is_audio != self.source.is_audio() {
             return;
         }
-        let now = self.link.now();
         if is_audio {
             self.hear_level(packet);
         }

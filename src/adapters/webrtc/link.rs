@@ -85,7 +85,8 @@ impl Link {
         match state {
             S::Connected => self.set(LinkState::Connected),
             S::Disconnected => self.set(LinkState::Interrupted),
-            S::Failed => self.set(LinkState::Failed),
+            // Closed by its client, that is.
+            S::Failed | S::Closed => self.set(LinkState::Failed),
             _ => {}
         }
     }
