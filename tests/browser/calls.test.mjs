@@ -182,6 +182,25 @@ test('a screen is a second picture, and its section is used again', options, asy
   await call.close();
 });
 
+const python = process.env.BEDSIDE_TEST_AIORTC;
+
+test('a stack that is no browser', { ...options, skip: python ? false : 'BEDSIDE_TEST_AIORTC names no Python with aiortc' }, async () => {
+  const call = await Call.open();
+  const page = await call.join();
+  const guest = spawn(python, ['../media/aiortc/peer.py', call.origin], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const said = [];
+  guest.stdout.setEncoding('utf8').on('data', (text) => said.push(...text.trim().split('\n').map((line) => JSON.parse(line))));
+  try {
+    const { id } = await until(() => said.at(-1), 'it joins');
+    await until(() => said.at(-1).audio > 50 && said.at(-1).video > 10, 'it hears and sees the page', 40_000);
+    await rises(page, `${id}/camera`);
+    await until(async () => (await received(page))[`${id}/microphone`]?.packets > 50, 'the page gets its voice, which is silence');
+  } finally {
+    guest.kill();
+  }
+  await call.close();
+});
+
 test('three layers of a picture, of which one is passed on, over all that is negotiated', options, async () => {
   const call = await Call.open({ CALLS_SIMULCAST: '1' });
   const camera = { width: 1280, height: 720 };

@@ -9,7 +9,12 @@ import json
 import sys
 import urllib.request
 
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
 ORIGIN = sys.argv[1]
@@ -27,7 +32,9 @@ async def ask(path, body=None):
 
 class Participant:
     def __init__(self):
-        self.connection = RTCPeerConnection()
+        # Its default policy leaves sections out that are offered with the first two.
+        one_transport = RTCConfiguration(bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        self.connection = RTCPeerConnection(one_transport)
         self.mine = {"microphone": AudioStreamTrack(), "camera": VideoStreamTrack()}
         self.got = {"audio": 0, "video": 0}
         self.connection.on("track", lambda track: asyncio.ensure_future(self.receive(track)))
