@@ -43,6 +43,16 @@ const READS_MAX: usize = 32;
 /// How long before a token runs out the client is told.
 const EXPIRING_BEFORE_MS: i64 = 60_000;
 
+/// What a session is opened with, besides its identity.
+#[derive(Clone, Debug, Default)]
+pub struct Opening {
+    /// The client's address and what it calls itself, for the audit log.
+    pub whence: audit::Whence,
+    /// How long the session outlives its token: its client is told that the token is about to
+    /// run out as any is, and closed so much later.
+    pub grace: Duration,
+}
+
 /// A session as its transport holds it. Dropping it ends the session.
 #[derive(Debug)]
 pub struct SessionHandle {
@@ -107,6 +117,7 @@ pub(crate) struct SessionActor {
     expires_at: Option<Timestamp>,
     /// How long the session outlives its token, milliseconds.
     grace_ms: i64,
+    whence: audit::Whence,
     stamp: TokenStamp,
     is_welcomed: bool,
     is_expiring_told: bool,
@@ -138,9 +149,11 @@ impl SessionActor {
     pub(crate) fn open(
         node: Arc<Node>,
         identity: SessionIdentity,
-        grace_ms: i64,
+        opening: Opening,
         outbox: Arc<Outbox>,
     ) -> SessionHandle {
+        let Opening { whence, grace } = opening;
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
         let shared = node.shared.clone();
         let user_id = identity.user_id.clone();
         let closing = outbox.clone();
@@ -160,6 +173,7 @@ impl SessionActor {
                 outbox: own_outbox,
                 expires_at: identity.expires_at,
                 grace_ms,
+                whence,
                 stamp: identity.stamp,
                 node,
                 shared: for_actor,
@@ -243,7 +257,7 @@ impl SessionActor {
             &self.caller.user_id,
             self.outbox.session_id(),
         );
-        self.shared.trail.note(opened);
+        self.shared.trail.note_from(opened, &self.whence);
         // Who was kept out since the first look did not find this socket among the open ones.
         self.is_let_in();
         self.shared.presence.opened(self.caller.user_id.clone());

@@ -7,7 +7,7 @@ use bedside_protocol::{
 };
 use std::{sync::Arc, time::Duration};
 
-use crate::seeds::Shown;
+use crate::{seeds::Shown, strangers::Strangers};
 
 /// The facade's parts, as every handler gets them.
 pub(crate) type Parts = web::Data<HttpParts>;
@@ -42,6 +42,8 @@ pub struct HttpParts {
     pub shown: Arc<Shown>,
     /// Where notifications for a consultation's room go.
     pub notify_room: Arc<NotifyRoom>,
+    /// Who is told of bad tokens.
+    pub strangers: Arc<Strangers>,
     /// Who counts requests.
     pub http_metrics: Arc<dyn HttpMetrics>,
 }

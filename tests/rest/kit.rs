@@ -15,6 +15,8 @@ use actix_web::{
 use bedside::{
     http::{self, Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssuedTicket, TokenScopes},
     seeds::Shown,
+    strangers::Strangers,
+    ws::admission::Admission,
 };
 use bedside_actors::{
     audit::AuditKey,
@@ -140,6 +142,7 @@ pub(crate) struct Options {
     pub(crate) demo: bool,
     pub(crate) credentials: bool,
     pub(crate) metrics_allowed: bool,
+    pub(crate) proxies: usize,
 }
 
 impl Default for Options {
@@ -148,6 +151,7 @@ impl Default for Options {
             demo: true,
             credentials: true,
             metrics_allowed: true,
+            proxies: 0,
         }
     }
 }
@@ -217,6 +221,7 @@ pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
         on_command: None,
     };
     let node = Node::start(config, store.clone(), clock.clone(), Arc::new(OpenBook));
+    let strangers = Strangers::new(&node, &Admission::new(100), options.proxies);
     let metrics_allowed = options.metrics_allowed;
     let parts = HttpParts {
         node,
@@ -243,6 +248,7 @@ pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
         demo: options.demo.then(|| Arc::new(Demo) as Arc<dyn DemoLogin>),
         shown: Arc::new(Shown::default()),
         notify_room: Arc::new(move |id, shown| told.0.lock().push((id.number(), shown))),
+        strangers,
         http_metrics: counted.clone(),
     };
     let inside = Inside {

@@ -24,7 +24,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::ports::store::{
     Active, Append, AppendSink, Appended, AuditEntry, AuditHead, AuditRange, AuditStore,
     ConsultationSelect, ConsultationStore, ConversationKey, Conversations, Counts, Created,
-    DenialRecord, DenialStore, Denials, DenialsVersion, Listed, Loaded, Located, LogPage, LogRange,
+    DenialRecord, DenialStore, Denials, DenialsVersion, Glass, GlassStore, Listed, Loaded, Located, LogPage, LogRange,
     NewConsultation, NewConversation, NewNotification, NotificationMark, NotificationRecord,
     NotificationStore, NumberedStore, Numbers, PersonRecord, Preferences, Receipts, Relation,
     Revision, Select, SentRecord, Store, StoreError, StoreResult, memory::MemoryStore,
@@ -398,6 +398,12 @@ relay_part! {
     unblock(user_id: UserId) -> bool;
     denials_version() -> DenialsVersion;
     denials() -> Denials;
+}
+
+relay_part! {
+    GlassStore;
+    put_glass(glass: Glass) -> ();
+    glass(user_id: UserId, conversation_id: ConversationId) -> Option<Glass>;
 }
 
 relay_part! {
