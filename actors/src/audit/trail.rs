@@ -349,3 +349,25 @@ impl Trail {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody writes what is in this trail, as when the store hangs.
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_record_is_told_after_three_seconds_that_it_is_not_written() {
+        let trail = Trail::new("n1".to_owned(), AuditKey::derived_from(b"a secret"));
+        let record = AuditRecord {
+            at: Timestamp::from_millis(0),
+            actor: None,
+            action: "x".into(),
+            subject: String::new(),
+            detail: String::new(),
+        };
+        let begun = tokio::time::Instant::now();
+        let told = trail.write(record).await;
+        assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
+        assert_eq!(begun.elapsed().as_secs(), PATIENCE.as_secs());
+    }
+}
