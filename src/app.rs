@@ -30,8 +30,8 @@ use crate::{
     http::{self, Cors, HttpParts},
     metrics::Metrics,
     seeds::Shown,
-    strangers::Strangers,
     server::{self, Certificate, Server, ServerParts},
+    strangers::Strangers,
     telemetry,
     ws::admission::Admission,
 };

@@ -65,7 +65,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         let shards = self.shards.iter().map(|shard| shard.lock());
-        shards.map(|shard| shard.young.len() + shard.old.len()).sum()
+        shards
+            .map(|shard| shard.young.len() + shard.old.len())
+            .sum()
     }
 
     fn shard(&self, key: &K) -> &Mutex<Shard<K, V>> {

@@ -154,6 +154,8 @@ impl Strangers {
 /// Whoever has this address and sends these headers.
 #[must_use]
 pub fn whence(headers: &HeaderMap, address: IpAddr) -> Whence {
-    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let agent = headers
+        .get(USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
     Whence::new(address, agent)
 }

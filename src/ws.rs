@@ -279,7 +279,11 @@ impl NativeEdge {
                 }
             },
         };
-        Ok(Signed::In(self.signed_in(acceptable, identity, whence.clone())))
+        Ok(Signed::In(self.signed_in(
+            acceptable,
+            identity,
+            whence.clone(),
+        )))
     }
 
     /// Whom a ticket stands for, if they are still let in: their token may have been revoked since

@@ -19,7 +19,7 @@ use bedside_protocol::{
     notification::NotificationRef,
     reply::{self, Empty},
 };
-use std::{collections::HashSet, rc::Rc, sync::Arc};
+use std::{collections::HashSet, rc::Rc, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{

@@ -31,7 +31,7 @@ pub const HELLO_TIMEOUT_MS: u64 = 5_000;
 /// of what the server has room for. So many that a clinic behind one address can come back at once.
 pub const UNAUTHENTICATED_PER_ADDRESS_MAX: usize = 10_000;
 /// The same for an address that has failed too often of late, see the next one.
-pub const UNAUTHENTICATED_IN_DOUBT_MAX: usize = 64;
+pub const UNAUTHENTICATED_IN_DOUBT_MAX: usize = 1_000;
 /// Failures that one address (an IPv6 /64) has free, at once and again in each minute: tokens that
 /// cannot be trusted, and sockets that never said hello. Past it bad tokens get `rate_limited`.
 /// Good ones, and ones that have only run out, are never counted or held up.

@@ -7,9 +7,7 @@ mod revocations;
 
 use actix_web::rt;
 use bedside_actors::ports::store::{AuditRecord, DenialRecord};
-use bedside_protocol::{
-    CommandError, UserId, limits::CONVERSATIONS_PAGE_MAX, reply::History,
-};
+use bedside_protocol::{CommandError, UserId, limits::CONVERSATIONS_PAGE_MAX, reply::History};
 use serde::Deserialize;
 use utoipa::IntoParams;
 

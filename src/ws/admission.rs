@@ -346,7 +346,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_never_says_hello_gets_less_room_for_a_while() {
-        let admission = Admission::new(1_000);
+        let admission = Admission::new(4_000);
         let from = address("192.0.2.1");
         let take = |count: usize| -> Vec<_> {
             let taken = (0..count).map(|_| admission.wait_for_hello(from));
@@ -362,7 +362,7 @@ mod tests {
         some.iter_mut().flatten().for_each(Waiting::excuse);
         drop(some);
         tokio::time::advance(Duration::from_secs(60)).await;
-        let all = take(500);
+        let all = take(2_000);
         assert!(all.iter().all(Result::is_ok));
         assert_eq!(admission.wait_for_hello(from).err(), Some(Full::Address));
         admission.drain();
@@ -387,7 +387,10 @@ mod tests {
         tokio::time::advance(wait).await;
         assert_eq!(again(), Ok(()));
         let counts = admission.strangers();
-        assert_eq!((counts.failures, counts.throttled), (u64::from(free) + 4, 1));
+        assert_eq!(
+            (counts.failures, counts.throttled),
+            (u64::from(free) + 4, 1)
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A node over a store in memory, its routes, and a client that reads like prose.
 
-use actix_http::Request;
+use actix_http::{Request, h1};
 use actix_web::{
     App, HttpRequest,
     body::to_bytes,
@@ -292,6 +292,7 @@ impl Api {
         Asking {
             api: self,
             request: TestRequest::with_uri(path).method(method),
+            is_unfinished: false,
         }
     }
 
@@ -404,6 +405,7 @@ pub(crate) fn user(id: &str) -> UserId {
 pub(crate) struct Asking<'a> {
     api: &'a Api,
     request: TestRequest,
+    is_unfinished: bool,
 }
 
 impl Asking<'_> {
@@ -433,8 +435,20 @@ impl Asking<'_> {
         self
     }
 
+    /// A body whose end never comes.
+    pub(crate) fn unfinished(mut self) -> Self {
+        self.is_unfinished = true;
+        self
+    }
+
     async fn answer(self) -> Answer {
-        let response = (self.api.call)(self.request.to_request()).await;
+        let mut request = self.request.to_request();
+        // Held until it is answered.
+        let (_sender, payload) = h1::Payload::create(false);
+        if self.is_unfinished {
+            *request.payload() = payload.into();
+        }
+        let response = (self.api.call)(request).await;
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = to_bytes(response.into_body()).await;
         let bytes = bytes.unwrap_or_else(|_| panic!("the body can be read"));

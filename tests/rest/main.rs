@@ -4,6 +4,7 @@ mod kit;
 
 mod admin;
 mod admin_audit;
+mod break_glass;
 mod chat;
 mod chat_pages;
 mod chat_search;
@@ -28,8 +29,10 @@ mod presence;
 mod reactions;
 mod receipts;
 mod relations;
+mod strangers;
 mod system_messages;
 mod tickets;
+mod trespass;
 mod typing;
 mod unread;
 mod users;

@@ -10,7 +10,7 @@ const WEBSOCKET: &str = "EIO=4&transport=websocket";
 
 #[actix_web::test]
 async fn each_session_takes_one_place_whatever_carries_it() {
-    let server = Server::with(config(), Admission::new(2));
+    let server = Server::with(config(), Admission::with(2, 2));
     let (sid, _) = server.open().await;
     let (socket, _) = server.connect().await;
     assert_eq!(server.admission.open(), 2);

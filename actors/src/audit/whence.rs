@@ -23,7 +23,9 @@ impl Whence {
         };
         Self {
             ip: Some(ip.to_canonical()),
-            agent: agent.map(clean).filter(|agent: &Box<str>| !agent.is_empty()),
+            agent: agent
+                .map(clean)
+                .filter(|agent: &Box<str>| !agent.is_empty()),
         }
     }
 

@@ -159,7 +159,9 @@ fn notice(by: &Caller, until: Timestamp, reason: &str) -> String {
         "" => by.user_id.as_str(),
         name => name,
     };
-    format!("Emergency access: the administrator {who} may read this conversation until {until}. Reason: {reason}")
+    format!(
+        "Emergency access: the administrator {who} may read this conversation until {until}. Reason: {reason}"
+    )
 }
 
 fn no_such_conversation() -> CommandError {

@@ -24,10 +24,11 @@ use tokio::sync::{Notify, oneshot};
 use crate::ports::store::{
     Active, Append, AppendSink, Appended, AuditEntry, AuditHead, AuditRange, AuditStore,
     ConsultationSelect, ConsultationStore, ConversationKey, Conversations, Counts, Created,
-    DenialRecord, DenialStore, Denials, DenialsVersion, Glass, GlassStore, Listed, Loaded, Located, LogPage, LogRange,
-    NewConsultation, NewConversation, NewNotification, NotificationMark, NotificationRecord,
-    NotificationStore, NumberedStore, Numbers, PersonRecord, Preferences, Receipts, Relation,
-    Revision, Select, SentRecord, Store, StoreError, StoreResult, memory::MemoryStore,
+    DenialRecord, DenialStore, Denials, DenialsVersion, Glass, GlassStore, Listed, Loaded, Located,
+    LogPage, LogRange, NewConsultation, NewConversation, NewNotification, NotificationMark,
+    NotificationRecord, NotificationStore, NumberedStore, Numbers, PersonRecord, Preferences,
+    Receipts, Relation, Revision, Select, SentRecord, Store, StoreError, StoreResult,
+    memory::MemoryStore,
 };
 
 /// What becomes of an append.

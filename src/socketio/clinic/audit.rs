@@ -2,7 +2,7 @@
 
 use bedside_actors::{
     audit::{Trail, Whence},
- ports::store::AuditRecord,
+    ports::store::AuditRecord,
 };
 use bedside_protocol::{Timestamp, UserId};
 use std::sync::Arc;

@@ -3,9 +3,7 @@
 use bedside_actors::node::Node;
 use std::{sync::Arc, time::Duration};
 
-use super::{
-    ClinicParts, faces::Faces, marks::ReadMarks, replay::Replays, rooms::Rooms,
-};
+use super::{ClinicParts, faces::Faces, marks::ReadMarks, replay::Replays, rooms::Rooms};
 use crate::{seeds::Shown, strangers::Strangers};
 
 /// See the module's text.

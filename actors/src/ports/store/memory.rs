@@ -30,9 +30,9 @@ use self::{
     notifications::Notifications,
 };
 use super::{
-    Active, Append, AppendSink, Appended, ConversationKey, Conversations, Counts, Created, Glass, Loaded,
-    LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation, Revision,
-    Select, SentRecord, Store, StoreError, StoreResult,
+    Active, Append, AppendSink, Appended, ConversationKey, Conversations, Counts, Created, Glass,
+    Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation,
+    Revision, Select, SentRecord, Store, StoreError, StoreResult,
 };
 
 /// A store in memory.
