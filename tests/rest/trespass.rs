@@ -200,7 +200,7 @@ async fn typing_reaches_no_stranger_and_comes_from_none() {
     let mut stranger = Client::open(&api.node, "d9", Role::Doctor).await;
     let typing = Command::TypingSet(TypingSet {
         conversation_id: id,
-        is_typing: true,
+        active: true,
     });
     let refused = stranger.ask(typing).await.expect_err("is refused");
     assert_eq!(refused.code.name(), "not_a_member");

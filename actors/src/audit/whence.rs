@@ -19,13 +19,12 @@ impl Whence {
     pub fn new(ip: IpAddr, agent: Option<&str>) -> Self {
         let clean = |agent: &str| {
             let plain: String = agent.chars().filter(|c| !c.is_control()).collect();
-            plain[..plain.floor_char_boundary(AGENT_BYTES_MAX)].into()
+            let cut = &plain[..plain.floor_char_boundary(AGENT_BYTES_MAX)];
+            (!cut.is_empty()).then(|| cut.into())
         };
         Self {
             ip: Some(ip.to_canonical()),
-            agent: agent
-                .map(clean)
-                .filter(|agent: &Box<str>| !agent.is_empty()),
+            agent: agent.and_then(clean),
         }
     }
 

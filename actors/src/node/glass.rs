@@ -98,7 +98,8 @@ impl Node {
         let id = history.conversation_id;
         let glass = self.shared.store.glass(by.user_id.clone(), id).await;
         let now = self.shared.clock.now();
-        if !glass.map_err(fault)?.is_some_and(|glass| now < glass.until) {
+        let is_over = |glass: Glass| now >= glass.until;
+        if glass.map_err(fault)?.is_none_or(is_over) {
             return Err(CommandError::forbidden(
                 "this takes a break-glass of the last hour",
             ));
