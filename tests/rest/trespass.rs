@@ -45,7 +45,7 @@ fn all_ways(conversation: &str) -> Vec<(Method, String, Value)> {
             own("/receipts/delivered"),
             json!({"up_to_seq": 2}),
         ),
-        (post.clone(), own("/typing"), json!({"is_typing": true})),
+        (post.clone(), own("/typing"), json!({"typing": true})),
         (get.clone(), chat.clone(), Value::Null),
         (put, chat.clone(), json!({"name": "mine"})),
         (get, format!("{chat}/messages"), Value::Null),
@@ -176,7 +176,7 @@ async fn a_window_is_the_same_by_every_way_in() {
         (
             Method::POST,
             format!("{team}/typing"),
-            json!({"is_typing": true}),
+            json!({"typing": true}),
         ),
         (
             Method::POST,
@@ -200,7 +200,7 @@ async fn typing_reaches_no_stranger_and_comes_from_none() {
     let mut stranger = Client::open(&api.node, "d9", Role::Doctor).await;
     let typing = Command::TypingSet(TypingSet {
         conversation_id: id,
-        active: true,
+        typing: true,
     });
     let refused = stranger.ask(typing).await.expect_err("is refused");
     assert_eq!(refused.code.name(), "not_a_member");
