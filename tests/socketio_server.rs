@@ -105,6 +105,7 @@ fn start() -> Running {
         metrics_text: Arc::new(String::new),
         metrics_allowed: Arc::new(|_| false),
         demo: None,
+        fallback: None,
         http_metrics: Arc::new(NoHttpMetrics),
     };
     let admission = Admission::new(100);

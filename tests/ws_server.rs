@@ -54,6 +54,7 @@ fn start(connections_max: usize) -> Running {
         demo: None,
         shown: Arc::new(Shown::default()),
         notify_room: Arc::new(|_, _| {}),
+        fallback: None,
         http_metrics: Arc::new(NoHttpMetrics),
     };
     let is_used = AtomicBool::new(false);

@@ -3,11 +3,13 @@
 mod consultations;
 mod conversations;
 mod denials;
+mod media;
 mod notifications;
 mod people;
 
 pub use self::{
     consultations::{ConsultationFilter, ConsultationRequest},
+    media::MediaPass,
     notifications::Publication,
 };
 

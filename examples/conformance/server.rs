@@ -162,6 +162,7 @@ fn http_parts(node: &Arc<Node>) -> HttpParts {
         metrics_text: Arc::new(String::new),
         metrics_allowed: Arc::new(|_| false),
         demo: None,
+        fallback: None,
         http_metrics: Arc::new(NoHttpMetrics),
     }
 }

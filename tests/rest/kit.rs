@@ -13,6 +13,8 @@ use actix_web::{
     test::{self, TestRequest},
 };
 use bedside::{
+    adapters::agora::Agora,
+    config::{AgoraConfig, Secret},
     http::{self, Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssuedTicket, TokenScopes},
     seeds::Shown,
 };
@@ -21,6 +23,7 @@ use bedside_actors::{
     node::{Node, NodeConfig},
     ports::{
         clock::ManualClock,
+        fallback::FallbackProvider,
         identity::{Identities, SessionIdentity, TokenId, TokenStamp, Verification, Verified},
         store::{BodyHash, Relation, Store, memory::MemoryStore},
     },
@@ -41,6 +44,9 @@ use std::{
 
 /// A staff origin that may call with credentials.
 pub(crate) const ORIGIN: &str = "https://clinic.example";
+
+pub(crate) const AGORA_APP_ID: &str = "970CA35de60c44645bbae8a215061b33";
+const AGORA_CERTIFICATE: &str = "5CFd2fd1755d40ecb72977518be15d3b";
 
 /// When the tests take place.
 pub(crate) const NOW_MS: i64 = 1_795_000_000_000;
@@ -140,6 +146,7 @@ pub(crate) struct Options {
     pub(crate) demo: bool,
     pub(crate) credentials: bool,
     pub(crate) metrics_allowed: bool,
+    pub(crate) agora: bool,
 }
 
 impl Default for Options {
@@ -148,6 +155,7 @@ impl Default for Options {
             demo: true,
             credentials: true,
             metrics_allowed: true,
+            agora: true,
         }
     }
 }
@@ -200,6 +208,14 @@ pub(crate) struct Inside {
     rooms: Arc<Rooms>,
 }
 
+/// A project at Agora.
+fn agora() -> Arc<dyn FallbackProvider> {
+    Arc::new(Agora::new(AgoraConfig {
+        app_id: AGORA_APP_ID.to_owned(),
+        certificate: Secret::new(AGORA_CERTIFICATE),
+    }))
+}
+
 /// What goes into [`HttpParts`] for these options, and what tests look at.
 pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
     let store = Arc::new(MemoryStore::default());
@@ -243,6 +259,7 @@ pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
         demo: options.demo.then(|| Arc::new(Demo) as Arc<dyn DemoLogin>),
         shown: Arc::new(Shown::default()),
         notify_room: Arc::new(move |id, shown| told.0.lock().push((id.number(), shown))),
+        fallback: options.agora.then(agora),
         http_metrics: counted.clone(),
     };
     let inside = Inside {

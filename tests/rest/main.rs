@@ -4,6 +4,7 @@ mod kit;
 
 mod admin;
 mod admin_audit;
+mod agora;
 mod chat;
 mod chat_pages;
 mod chat_search;
