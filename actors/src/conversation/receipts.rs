@@ -142,7 +142,8 @@ impl ConversationActor {
             };
             return self.grow(caller.user_id.clone(), to, (which, responder), ctx);
         }
-        if seq == state.head.seq {
+        // The counts of what is on its way are those of what may yet be refused.
+        if seq == state.head.seq && seq == state.stored.seq {
             let to = Receipts {
                 delivered_seq: seq,
                 read_seq: seq,
