@@ -24,6 +24,7 @@ use std::{
 };
 
 use crate::{
+    adapters::agora::Agora,
     auth::{Minter, Tickets},
     config::{Config, Secret},
     demo as demo_rules,
@@ -238,6 +239,10 @@ fn http_parts(
         shown: Arc::new(Shown::default()),
         notify_room: Arc::new(|_, _| {}),
         strangers: strangers.clone(),
+        fallback: config
+            .agora
+            .clone()
+            .map(|keys| Arc::new(Agora::new(keys)) as _),
         http_metrics: Arc::new(HttpCounts(metrics.clone())),
     }
 }

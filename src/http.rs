@@ -48,6 +48,7 @@
 //! | `/users/send-message` | POST, for patients | `chat` |
 //! | `/users/conversations...`, `/users/unread-count` | as `/chat`, for patients | `chat` |
 //! | `/doctors/patients/{user_id}/messages` | GET page, POST, for doctors | `chat` |
+//! | `/agora/token`, `/agora/channel`, `/agora/recording` | POST | `agora` |
 //! | `/consultations` | POST | `consultations` |
 //! | `/consultations/{id}` | GET | `consultations` |
 //! | `/consultations/{id}/start`, `/end`, `/cancel` | POST | `consultations` |
@@ -68,6 +69,7 @@
 //! Each is registered with what the OpenAPI document says of it: see [`openapi`].
 
 mod admin;
+mod agora;
 mod answer;
 mod auth;
 mod chat;
@@ -140,6 +142,7 @@ fn plain(routes: &mut Routes<'_>) {
     routes
         .with(chat::routes)
         .with(consultations::routes)
+        .with(agora::routes)
         .with(notifications::seed_routes)
         .with(health::routes)
         .with(demo::routes)

@@ -109,6 +109,7 @@ fn start() -> Running {
         metrics_allowed: Arc::new(|_| false),
         demo: None,
         strangers: strangers.clone(),
+        fallback: None,
         http_metrics: Arc::new(NoHttpMetrics),
     };
     let edge = socketio::edge(socketio::Parts {

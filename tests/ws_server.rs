@@ -64,6 +64,7 @@ fn start(connections_max: usize) -> Running {
         shown: Arc::new(Shown::default()),
         notify_room: Arc::new(|_, _| {}),
         strangers: strangers.clone(),
+        fallback: None,
         http_metrics: Arc::new(NoHttpMetrics),
     };
     let inside = node;

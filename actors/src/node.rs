@@ -4,12 +4,14 @@ mod consultations;
 mod conversations;
 mod denials;
 mod glass;
+mod media;
 mod notifications;
 mod people;
 
 pub use self::{
     consultations::{ConsultationFilter, ConsultationRequest},
     glass::{BrokenGlass, GLASS_MS, GLASS_REASON_BYTES_MAX},
+    media::MediaPass,
     notifications::Publication,
 };
 

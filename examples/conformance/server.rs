@@ -166,6 +166,7 @@ fn http_parts(node: &Arc<Node>, strangers: &Arc<Strangers>) -> HttpParts {
         metrics_allowed: Arc::new(|_| false),
         demo: None,
         strangers: Arc::clone(strangers),
+        fallback: None,
         http_metrics: Arc::new(NoHttpMetrics),
     }
 }

@@ -1,7 +1,10 @@
 //! What the facade is wired to.
 
 use actix_web::{HttpRequest, web};
-use bedside_actors::{node::Node, ports::identity::SessionIdentity};
+use bedside_actors::{
+    node::Node,
+    ports::{fallback::FallbackProvider, identity::SessionIdentity},
+};
 use bedside_protocol::{
     CommandError, ConsultationId, Person, Timestamp, UserId, notification::Json,
 };
@@ -44,6 +47,8 @@ pub struct HttpParts {
     pub notify_room: Arc<NotifyRoom>,
     /// Who is told of bad tokens.
     pub strangers: Arc<Strangers>,
+    /// Where calls go that this server cannot carry. None: nowhere.
+    pub fallback: Option<Arc<dyn FallbackProvider>>,
     /// Who counts requests.
     pub http_metrics: Arc<dyn HttpMetrics>,
 }

@@ -13,6 +13,8 @@ use actix_web::{
     test::{self, TestRequest},
 };
 use bedside::{
+    adapters::agora::Agora,
+    config::{AgoraConfig, Secret},
     http::{self, Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssuedTicket, TokenScopes},
     seeds::Shown,
     strangers::Strangers,
@@ -23,6 +25,7 @@ use bedside_actors::{
     node::{Node, NodeConfig},
     ports::{
         clock::ManualClock,
+        fallback::FallbackProvider,
         identity::{Identities, SessionIdentity, TokenId, TokenStamp, Verification, Verified},
         store::{BodyHash, Relation, Store, memory::MemoryStore},
     },
@@ -43,6 +46,9 @@ use std::{
 
 /// A staff origin that may call with credentials.
 pub(crate) const ORIGIN: &str = "https://clinic.example";
+
+pub(crate) const AGORA_APP_ID: &str = "970CA35de60c44645bbae8a215061b33";
+const AGORA_CERTIFICATE: &str = "5CFd2fd1755d40ecb72977518be15d3b";
 
 /// When the tests take place.
 pub(crate) const NOW_MS: i64 = 1_795_000_000_000;
@@ -143,6 +149,7 @@ pub(crate) struct Options {
     pub(crate) credentials: bool,
     pub(crate) metrics_allowed: bool,
     pub(crate) proxies: usize,
+    pub(crate) agora: bool,
 }
 
 impl Default for Options {
@@ -152,6 +159,7 @@ impl Default for Options {
             credentials: true,
             metrics_allowed: true,
             proxies: 0,
+            agora: true,
         }
     }
 }
@@ -204,6 +212,14 @@ pub(crate) struct Inside {
     rooms: Arc<Rooms>,
 }
 
+/// A project at Agora.
+fn agora() -> Arc<dyn FallbackProvider> {
+    Arc::new(Agora::new(AgoraConfig {
+        app_id: AGORA_APP_ID.to_owned(),
+        certificate: Secret::new(AGORA_CERTIFICATE),
+    }))
+}
+
 /// What goes into [`HttpParts`] for these options, and what tests look at.
 pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
     let store = Arc::new(MemoryStore::default());
@@ -249,6 +265,7 @@ pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
         shown: Arc::new(Shown::default()),
         notify_room: Arc::new(move |id, shown| told.0.lock().push((id.number(), shown))),
         strangers,
+        fallback: options.agora.then(agora),
         http_metrics: counted.clone(),
     };
     let inside = Inside {

@@ -4,6 +4,7 @@ mod kit;
 
 mod admin;
 mod admin_audit;
+mod agora;
 mod break_glass;
 mod chat;
 mod chat_pages;

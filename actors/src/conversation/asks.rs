@@ -297,16 +297,7 @@ impl ConversationActor {
             return pass.responder.err(error);
         }
         let (shared, id) = (self.shared.clone(), self.id);
-        let read = async move {
-            let range = LogRange {
-                from_seq: seq,
-                to_seq: seq,
-                newest_first: false,
-                limit: 1,
-                bytes_max: limits::PAGE_BYTES_MAX,
-            };
-            shared.store.read_log(id, range).await
-        };
+        let read = async move { shared.store.read_log(id, LogRange::one(seq)).await };
         self.hold(ctx, read, move |page, actor, ctx| {
             let page = match page {
                 Ok(page) => page,

@@ -2,7 +2,7 @@
 
 use bedside_protocol::{
     ClientMsgId, Consultation, Conversation, ConversationId, ConversationKind, ConversationState,
-    LoggedEvent, MemberRole, MessageId, Roles, Timestamp, UserId,
+    LoggedEvent, MemberRole, MessageId, Roles, Timestamp, UserId, limits,
 };
 use std::collections::HashMap;
 
@@ -169,6 +169,20 @@ pub struct LogRange {
     pub limit: usize,
     /// Stop before this many bytes of text, but return at least one entry.
     pub bytes_max: usize,
+}
+
+impl LogRange {
+    /// The entry at `seq` and no other.
+    #[must_use]
+    pub const fn one(seq: u64) -> Self {
+        Self {
+            from_seq: seq,
+            to_seq: seq,
+            newest_first: false,
+            limit: 1,
+            bytes_max: limits::PAGE_BYTES_MAX,
+        }
+    }
 }
 
 /// What a stretch of a log held.
