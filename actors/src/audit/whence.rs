@@ -1,6 +1,6 @@
 //! Who a client is before it says so.
 
-use std::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr};
 
 /// Bytes of what a client calls itself that are kept.
 const AGENT_BYTES_MAX: usize = 200;
