@@ -11,6 +11,7 @@
 #[allow(dead_code, reason = "only the server needs all of it")]
 mod budget;
 #[path = "../../src/recent.rs"]
+#[allow(dead_code, reason = "only the server needs all of it")]
 mod recent;
 
 #[path = "../../src/ws"]
