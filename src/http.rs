@@ -31,6 +31,8 @@
 //! | `/admin/users/{id}/block` | PUT, DELETE | `admin/blocks` |
 //! | `/admin/blocks` | GET list | `admin/blocks` |
 //! | `/admin/audit` | GET list | `admin/audit` |
+//! | `/admin/conversations/{id}/break-glass` | POST | `admin/glass` |
+//! | `/admin/conversations/{id}/messages` | GET page | `admin/glass` |
 //! | `/chats...`, `/messages...`, `/users/me/preferences` | seed 003's | `clinic` |
 //!
 //! The seeds' own paths, outside `/api/v1`; errors there are `{success: false, message}`:

@@ -19,7 +19,7 @@ use bedside_protocol::{
     notification::NotificationRef,
     reply::{self, Empty},
 };
-use std::{collections::HashSet, rc::Rc, sync::Arc};
+use std::{collections::HashSet, rc::Rc, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
@@ -41,6 +41,16 @@ use whereto::Known;
 
 /// Reads (history, resume, lists) of one session that may wait for their turn.
 const READS_MAX: usize = 32;
+
+/// What a session is opened with, besides its identity.
+#[derive(Clone, Debug, Default)]
+pub struct Opening {
+    /// The client's address and what it calls itself, for the audit log.
+    pub whence: audit::Whence,
+    /// How long the session outlives its token: its client is told that the token is about to
+    /// run out as any is, and closed so much later.
+    pub grace: Duration,
+}
 
 /// A session as its transport holds it. Dropping it ends the session.
 #[derive(Debug)]
@@ -106,6 +116,7 @@ pub(crate) struct SessionActor {
     expires_at: Option<Timestamp>,
     /// How long the session outlives its token, milliseconds.
     grace_ms: i64,
+    whence: audit::Whence,
     stamp: TokenStamp,
     is_welcomed: bool,
     is_expiring_told: bool,
@@ -137,9 +148,11 @@ impl SessionActor {
     pub(crate) fn open(
         node: Arc<Node>,
         identity: SessionIdentity,
-        grace_ms: i64,
+        opening: Opening,
         outbox: Arc<Outbox>,
     ) -> SessionHandle {
+        let Opening { whence, grace } = opening;
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
         let shared = node.shared.clone();
         let user_id = identity.user_id.clone();
         let closing = outbox.clone();
@@ -159,6 +172,7 @@ impl SessionActor {
                 outbox: own_outbox,
                 expires_at: identity.expires_at,
                 grace_ms,
+                whence,
                 stamp: identity.stamp,
                 node,
                 shared: for_actor,
@@ -233,7 +247,7 @@ impl SessionActor {
             &self.caller.user_id,
             self.outbox.session_id(),
         );
-        self.shared.trail.note(opened);
+        self.shared.trail.note_from(opened, &self.whence);
         // Who was kept out since the first look did not find this socket among the open ones.
         self.is_let_in();
         self.shared.presence.opened(self.caller.user_id.clone());

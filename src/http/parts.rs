@@ -10,7 +10,7 @@ use bedside_protocol::{
 };
 use std::{sync::Arc, time::Duration};
 
-use crate::seeds::Shown;
+use crate::{seeds::Shown, strangers::Strangers};
 
 /// The facade's parts, as every handler gets them.
 pub(crate) type Parts = web::Data<HttpParts>;
@@ -45,6 +45,8 @@ pub struct HttpParts {
     pub shown: Arc<Shown>,
     /// Where notifications for a consultation's room go.
     pub notify_room: Arc<NotifyRoom>,
+    /// Who is told of bad tokens.
+    pub strangers: Arc<Strangers>,
     /// Where calls go that this server cannot carry. None: nowhere.
     pub fallback: Option<Arc<dyn FallbackProvider>>,
     /// Who counts requests.

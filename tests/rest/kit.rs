@@ -1,6 +1,6 @@
 //! A node over a store in memory, its routes, and a client that reads like prose.
 
-use actix_http::Request;
+use actix_http::{Request, h1};
 use actix_web::{
     App, HttpRequest,
     body::to_bytes,
@@ -17,6 +17,8 @@ use bedside::{
     config::{AgoraConfig, Secret},
     http::{self, Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssuedTicket, TokenScopes},
     seeds::Shown,
+    strangers::Strangers,
+    ws::admission::Admission,
 };
 use bedside_actors::{
     audit::AuditKey,
@@ -146,6 +148,7 @@ pub(crate) struct Options {
     pub(crate) demo: bool,
     pub(crate) credentials: bool,
     pub(crate) metrics_allowed: bool,
+    pub(crate) proxies: usize,
     pub(crate) agora: bool,
 }
 
@@ -155,6 +158,7 @@ impl Default for Options {
             demo: true,
             credentials: true,
             metrics_allowed: true,
+            proxies: 0,
             agora: true,
         }
     }
@@ -233,6 +237,7 @@ pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
         on_command: None,
     };
     let node = Node::start(config, store.clone(), clock.clone(), Arc::new(OpenBook));
+    let strangers = Strangers::new(&node, &Admission::new(100), options.proxies);
     let metrics_allowed = options.metrics_allowed;
     let parts = HttpParts {
         node,
@@ -259,6 +264,7 @@ pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
         demo: options.demo.then(|| Arc::new(Demo) as Arc<dyn DemoLogin>),
         shown: Arc::new(Shown::default()),
         notify_room: Arc::new(move |id, shown| told.0.lock().push((id.number(), shown))),
+        strangers,
         fallback: options.agora.then(agora),
         http_metrics: counted.clone(),
     };
@@ -303,6 +309,7 @@ impl Api {
         Asking {
             api: self,
             request: TestRequest::with_uri(path).method(method),
+            is_unfinished: false,
         }
     }
 
@@ -415,6 +422,7 @@ pub(crate) fn user(id: &str) -> UserId {
 pub(crate) struct Asking<'a> {
     api: &'a Api,
     request: TestRequest,
+    is_unfinished: bool,
 }
 
 impl Asking<'_> {
@@ -444,8 +452,20 @@ impl Asking<'_> {
         self
     }
 
+    /// A body whose end never comes.
+    pub(crate) fn unfinished(mut self) -> Self {
+        self.is_unfinished = true;
+        self
+    }
+
     async fn answer(self) -> Answer {
-        let response = (self.api.call)(self.request.to_request()).await;
+        let mut request = self.request.to_request();
+        // Held until it is answered.
+        let (_sender, payload) = h1::Payload::create(false);
+        if self.is_unfinished {
+            *request.payload() = payload.into();
+        }
+        let response = (self.api.call)(request).await;
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = to_bytes(response.into_body()).await;
         let bytes = bytes.unwrap_or_else(|_| panic!("the body can be read"));

@@ -174,7 +174,8 @@ pub(super) fn may_repeat(act: &Act) -> bool {
             | Command::ConsultationEnd(_),
         )
         | Act::CancelConsultation
-        | Act::SystemMessage(_) => false,
+        | Act::SystemMessage(_)
+        | Act::Notice(_) => false,
         Act::Command(_) => true,
     }
 }
@@ -184,6 +185,7 @@ fn act_of(act: &Act) -> NodeAct {
         Act::Command(command) => NodeAct::Command(WireCommand(command.clone())),
         Act::CancelConsultation => NodeAct::CancelConsultation,
         Act::SystemMessage(text) => NodeAct::SystemMessage(text.clone()),
+        Act::Notice(text) => NodeAct::Notice(text.clone()),
     }
 }
 
@@ -192,6 +194,7 @@ pub(super) fn act_from(act: NodeAct) -> Act {
         NodeAct::Command(WireCommand(command)) => Act::Command(command),
         NodeAct::CancelConsultation => Act::CancelConsultation,
         NodeAct::SystemMessage(text) => Act::SystemMessage(text),
+        NodeAct::Notice(text) => Act::Notice(text),
     }
 }
 

@@ -53,6 +53,7 @@ impl ConversationActor {
             Act::Command(command) => self.command(caller, command, pass, ctx),
             Act::CancelConsultation => self.consult(&caller, Step::Cancel, pass),
             Act::SystemMessage(text) => self.system_message(&caller, text, pass, ctx),
+            Act::Notice(text) => self.notice(text, pass),
         }
         self.push_fanout(ctx);
     }

@@ -17,6 +17,7 @@
 mod audit;
 mod consultations;
 pub mod denials;
+pub mod glass;
 pub mod memory;
 mod notifications;
 pub mod numbered;
@@ -29,6 +30,7 @@ pub use self::{
     audit::{AuditEntry, AuditHash, AuditHead, AuditRange, AuditRecord, AuditStore},
     consultations::{ConsultationSelect, ConsultationStore, NewConsultation},
     denials::{Denial, DenialRecord, DenialStore, Denials, DenialsVersion},
+    glass::{Glass, GlassStore},
     notifications::{NewNotification, NotificationMark, NotificationRecord, NotificationStore},
     numbered::{Listed, Located, NumberedStore, Numbers},
     people::{PersonRecord, Relation},
@@ -80,7 +82,7 @@ pub struct ConversationKey(pub i64);
 /// Durable storage. See the module's text for its promises.
 #[async_trait]
 pub trait Store:
-    AuditStore + ConsultationStore + DenialStore + NotificationStore + NumberedStore
+    AuditStore + ConsultationStore + DenialStore + GlassStore + NotificationStore + NumberedStore
 {
     /// Changes only when seqs could repeat, as after a restore from back-up.
     fn epoch(&self) -> &str;

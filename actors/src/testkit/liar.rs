@@ -24,10 +24,11 @@ use tokio::sync::{Notify, oneshot};
 use crate::ports::store::{
     Active, Append, AppendSink, Appended, AuditEntry, AuditHead, AuditRange, AuditStore,
     ConsultationSelect, ConsultationStore, ConversationKey, Conversations, Counts, Created,
-    DenialRecord, DenialStore, Denials, DenialsVersion, Listed, Loaded, Located, LogPage, LogRange,
-    NewConsultation, NewConversation, NewNotification, NotificationMark, NotificationRecord,
-    NotificationStore, NumberedStore, Numbers, PersonRecord, Preferences, Receipts, Relation,
-    Revision, Select, SentRecord, Store, StoreError, StoreResult, memory::MemoryStore,
+    DenialRecord, DenialStore, Denials, DenialsVersion, Glass, GlassStore, Listed, Loaded, Located,
+    LogPage, LogRange, NewConsultation, NewConversation, NewNotification, NotificationMark,
+    NotificationRecord, NotificationStore, NumberedStore, Numbers, PersonRecord, Preferences,
+    Receipts, Relation, Revision, Select, SentRecord, Store, StoreError, StoreResult,
+    memory::MemoryStore,
 };
 
 /// What becomes of an append.
@@ -412,6 +413,12 @@ relay_part! {
     unblock(user_id: UserId) -> bool;
     denials_version() -> DenialsVersion;
     denials() -> Denials;
+}
+
+relay_part! {
+    GlassStore;
+    put_glass(glass: Glass) -> ();
+    glass(user_id: UserId, conversation_id: ConversationId) -> Option<Glass>;
 }
 
 relay_part! {
