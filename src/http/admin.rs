@@ -96,7 +96,13 @@ async fn write_down(
     Ok(parts.node.trail().write(record).await?)
 }
 
-/// Everything that is kept out.
-async fn denials(parts: &Parts) -> Result<Vec<DenialRecord>, Problem> {
-    Ok(parts.node.store().denials().await?.records)
+/// A page of what is kept out, as far as it is of one kind.
+async fn denied<R>(
+    parts: &Parts,
+    page: &Page,
+    of: fn(DenialRecord) -> Option<R>,
+    key: impl Fn(&R) -> String,
+) -> Result<(Vec<R>, Option<String>), Problem> {
+    let all = parts.node.store().denials().await?.records;
+    Ok(page.of(all.into_iter().filter_map(of).collect(), key)?)
 }
