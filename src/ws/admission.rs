@@ -31,6 +31,8 @@ const FAILING_MAX: usize = 20_000;
 pub struct Admission {
     connections_max: usize,
     unauthenticated_max: usize,
+    /// The same for an address that has failed too often.
+    in_doubt_max: usize,
     open: AtomicUsize,
     draining: AtomicBool,
     drains: Notify,
@@ -84,15 +86,23 @@ impl Admission {
     pub fn new(connections_max: usize) -> Arc<Self> {
         // The other half is for who has shown a good token, and for other addresses.
         let unauthenticated_max = limits::UNAUTHENTICATED_PER_ADDRESS_MAX.min(connections_max / 2);
-        Self::with(connections_max, unauthenticated_max.max(1))
+        let unauthenticated_max = unauthenticated_max.max(1);
+        let in_doubt_max = limits::UNAUTHENTICATED_IN_DOUBT_MAX.min(unauthenticated_max);
+        Self::build(connections_max, unauthenticated_max, in_doubt_max)
     }
 
-    /// The same, with room for so many sockets of one address that have not said who they are.
+    /// The same, with room for so many sockets of one address that have not said who they are,
+    /// whatever went wrong there.
     #[must_use]
     pub fn with(connections_max: usize, unauthenticated_max: usize) -> Arc<Self> {
+        Self::build(connections_max, unauthenticated_max, unauthenticated_max)
+    }
+
+    fn build(connections_max: usize, unauthenticated_max: usize, in_doubt_max: usize) -> Arc<Self> {
         Arc::new(Self {
             connections_max,
             unauthenticated_max,
+            in_doubt_max,
             open: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             drains: Notify::new(),
@@ -128,7 +138,7 @@ impl Admission {
             .get(&address)
             .is_some_and(|budget| budget.lock().is_spent());
         let most = match is_in_doubt {
-            true => limits::UNAUTHENTICATED_IN_DOUBT_MAX.min(self.unauthenticated_max),
+            true => self.in_doubt_max,
             false => self.unauthenticated_max,
         };
         let mut unauthenticated = self.unauthenticated.lock();

@@ -65,7 +65,8 @@ enum State {
     /// It has yet to say who it is.
     Hello {
         deadline: Instant,
-        stranger: Stranger,
+        // Boxed: a socket that has said hello must not pay for its room.
+        stranger: Box<Stranger>,
     },
     /// It has, and somebody else is asked about its token.
     Asking(Asking),
@@ -77,7 +78,7 @@ enum State {
 
 struct Asking {
     deadline: Instant,
-    stranger: Stranger,
+    stranger: Box<Stranger>,
     /// Under which id the hello is answered.
     id: Option<u64>,
     verified: BoxFuture<'static, Verified>,
@@ -105,7 +106,10 @@ impl Native {
             node,
             format,
             metrics,
-            state: State::Hello { deadline, stranger },
+            state: State::Hello {
+                deadline,
+                stranger: Box::new(stranger),
+            },
         }
     }
 
