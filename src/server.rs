@@ -24,7 +24,7 @@ use bedside_actors::node::Node;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener},
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -96,6 +96,8 @@ pub struct ServerParts {
 #[must_use = "it serves nothing until it is run"]
 pub struct Server {
     address: SocketAddr,
+    /// The listening socket.
+    door: Socket,
     actix: actix_server::Server,
     node: Arc<Node>,
     admission: Arc<Admission>,
@@ -121,6 +123,7 @@ impl Stopper {
 pub fn build(parts: ServerParts) -> io::Result<Server> {
     let listener = listen(parts.bind)?;
     let address = listener.local_addr()?;
+    let door = listener.try_clone()?.into();
     open_files::warn_if_below(parts.admission.connections_max());
 
     let native = NativeEdge {
@@ -175,6 +178,7 @@ pub fn build(parts: ServerParts) -> io::Result<Server> {
 
     Ok(Server {
         address,
+        door,
         actix,
         node: parts.node,
         admission: parts.admission,
@@ -322,7 +326,7 @@ impl Server {
         }
         tracing::info!("stopping");
         tokio::select! {
-            () = stop_in_order(&handle, &self.node, &self.admission, self.farewell) => {}
+            () = stop_in_order(&handle, &self.node, &self.admission, &self.door, self.farewell) => {}
             _ = terminate.recv() => handle.stop(false).await,
             _ = interrupt.recv() => handle.stop(false).await,
         }
@@ -332,16 +336,22 @@ impl Server {
     }
 }
 
-/// Nobody new; then the other nodes are told; then every session is told and what they sent is committed; then their sockets
-/// close; then HTTP, which answers readiness probes until the end.
+/// Nobody new; then what was sent is answered; then the other nodes are told; then every session
+/// is told and its socket closes; then HTTP, which tells readiness probes until the end that it is
+/// about to stop.
 async fn stop_in_order(
     handle: &ServerHandle,
     node: &Node,
     admission: &Admission,
+    door: &Socket,
     farewell: impl Future<Output = ()>,
 ) {
     admission.drain();
     handle.pause().await;
+    node.settle().await;
+    // Connections would wait for nobody in the queue of a socket that is merely not read. A
+    // balancer tries another node at once when it is refused.
+    let _ = door.shutdown(Shutdown::Both);
     farewell.await;
     if timeout(NODE_STOP_TIMEOUT, node.shut_down()).await.is_err() {
         tracing::error!("the node did not stop in time");
