@@ -55,10 +55,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// HTTP connections per worker. Sockets do not count among them: [`Admission`] has their bound.
 const HTTP_CONNECTIONS_PER_WORKER_MAX: usize = 4096;
-/// How long the node may take to let go of its sessions and store.
-const NODE_STOP_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long sockets may take to close after that.
+/// How long sockets may take to close, and clients of long polling to come for the rest.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long the node may take to let go of its store after that.
+const NODE_STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long requests may take after that, seconds.
 const HTTP_STOP_TIMEOUT_S: u64 = 4;
 
@@ -336,9 +336,9 @@ impl Server {
     }
 }
 
-/// Nobody new; then what was sent is answered; then the other nodes are told; then every session
-/// is told and its socket closes; then HTTP, which tells readiness probes until the end that it is
-/// about to stop.
+/// No new sockets; what was sent is answered; the other nodes are told; every session is told, and
+/// its socket closes or its last poll comes; nobody gets a connection; the store closes; then HTTP,
+/// which tells until the end that the server is about to stop.
 async fn stop_in_order(
     handle: &ServerHandle,
     node: &Node,
@@ -347,17 +347,17 @@ async fn stop_in_order(
     farewell: impl Future<Output = ()>,
 ) {
     admission.drain();
-    handle.pause().await;
     node.settle().await;
-    // Connections would wait for nobody in the queue of a socket that is merely not read. A
-    // balancer tries another node at once when it is refused.
-    let _ = door.shutdown(Shutdown::Both);
     farewell.await;
-    if timeout(NODE_STOP_TIMEOUT, node.shut_down()).await.is_err() {
-        tracing::error!("the node did not stop in time");
-    }
+    node.dismiss();
     if timeout(DRAIN_TIMEOUT, admission.emptied()).await.is_err() {
         tracing::warn!(sockets = admission.open(), "sockets were still open");
+    }
+    handle.pause().await;
+    // Connections would wait for nobody in the queue of a socket that is merely not read.
+    let _ = door.shutdown(Shutdown::Both);
+    if timeout(NODE_STOP_TIMEOUT, node.shut_down()).await.is_err() {
+        tracing::error!("the node did not stop in time");
     }
     handle.stop(true).await;
 }

@@ -334,11 +334,14 @@ async fn stopping_tells_every_socket_and_ends_the_server() {
         after.is_some_and(|ms| (500..=3_500).contains(&ms)),
         "{closing}"
     );
-    // Who still has a connection hears that there is nothing to be had, and nobody gets one:
-    // a balancer goes to another node at once.
+    // Balancers hear that there is nothing to be had, and new clients, too.
     probing.send_raw(probe.as_bytes()).await;
     assert_eq!(status(&probing.response_head().await), 503);
-    assert!(TcpStream::connect(server.address).await.is_err());
+    assert_eq!(status(&server.request(probe).await.1), 503);
+    assert_eq!(
+        server.status("/ws", "Authorization: Bearer omar\r\n").await,
+        503
+    );
     assert_eq!(signed_in.expect().await.close_code(), Some(1001));
     assert_eq!(signed_in.frame().await, None);
     drop(signed_in);

@@ -411,11 +411,16 @@ impl Node {
         }
     }
 
-    /// Ends every session with 1001, lets what waits be committed, and closes the store.
-    pub async fn shut_down(&self) {
+    /// Ends every session with 1001, once what waits for its client is written.
+    pub fn dismiss(&self) {
         for outbox in self.shared.sessions.all() {
             outbox.close(CloseCode::GoingAway);
         }
+    }
+
+    /// Ends every session, lets what waits be committed, and closes the store.
+    pub async fn shut_down(&self) {
+        self.dismiss();
         if let Some(cluster) = &self.shared.cluster {
             cluster.leave().await;
         }
