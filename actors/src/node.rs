@@ -63,7 +63,7 @@ pub const ALONE: &str = "alone";
 pub const EXECUTE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long [`Node::settle`] waits for answers, and how often it looks.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(3);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(8);
 const SETTLE_LOOK: Duration = Duration::from_millis(5);
 /// What clients are told to wait that send to a server which is about to stop.
 const LEAVING_RETRY_MS: u64 = 1_000;
@@ -389,7 +389,7 @@ impl Node {
     }
 
     /// Takes no more commands from sockets, and waits until those that it took are answered, but
-    /// no longer than 3 s: what is stored in these moments is acknowledged too.
+    /// no longer than 8 s: what is stored in these moments is acknowledged too.
     pub async fn settle(&self) {
         self.shared.is_leaving.store(true, Ordering::SeqCst);
         let until = Instant::now() + SETTLE_TIMEOUT;
