@@ -39,6 +39,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     http, page,
+    strangers::Strangers,
     ws::{
         Edge, NativeEdge, RedeemTicket, Refusal, Upgrade, admission::Admission, handshake,
         metrics::SocketMetrics, refuse,
@@ -79,6 +80,8 @@ pub struct ServerParts {
     pub allowed_origins: Vec<String>,
     /// How many sockets there may be, and whether the server is about to stop.
     pub admission: Arc<Admission>,
+    /// Who is told of bad tokens; the same as in the routes.
+    pub strangers: Arc<Strangers>,
     /// Who answers.
     pub node: Arc<Node>,
     /// Redeems the tickets that sockets open with.
@@ -131,6 +134,7 @@ pub fn build(parts: ServerParts) -> io::Result<Server> {
         admission: Arc::clone(&parts.admission),
         allowed_origins: parts.allowed_origins.into(),
         redeem_ticket: parts.redeem_ticket,
+        strangers: parts.strangers,
         metrics: parts.socket_metrics,
     };
     let mut edges: Vec<Arc<dyn Edge<Wire>>> = vec![Arc::new(native)];

@@ -3,11 +3,15 @@
 mod consultations;
 mod conversations;
 mod denials;
+mod glass;
+mod media;
 mod notifications;
 mod people;
 
 pub use self::{
     consultations::{ConsultationFilter, ConsultationRequest},
+    glass::{BrokenGlass, GLASS_MS, GLASS_REASON_BYTES_MAX},
+    media::MediaPass,
     notifications::Publication,
 };
 
@@ -45,7 +49,7 @@ use crate::{
     presence::PresenceTable,
     rates::{self, Rates},
     resume,
-    session::{SessionActor, SessionHandle},
+    session::{Opening, SessionActor, SessionHandle},
     sessions::{Sessions, Subscriptions},
 };
 
@@ -224,19 +228,18 @@ impl Node {
         identity: SessionIdentity,
         outbox: Arc<Outbox>,
     ) -> SessionHandle {
-        self.open_session_with_grace(identity, Duration::ZERO, outbox)
+        let opening = Opening::default();
+        self.open_session_of(identity, opening, outbox)
     }
 
-    /// The same for a session that outlives its token by `grace`: its client is told that the
-    /// token is about to run out as any is, and closed so much later.
-    pub fn open_session_with_grace(
+    /// The same for a client of which more is known.
+    pub fn open_session_of(
         self: &Arc<Self>,
         identity: SessionIdentity,
-        grace: Duration,
+        opening: Opening,
         outbox: Arc<Outbox>,
     ) -> SessionHandle {
-        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
-        SessionActor::open(self.clone(), identity, grace_ms, outbox)
+        SessionActor::open(self.clone(), identity, opening, outbox)
     }
 
     /// Takes one request from what a user may do in a second, on all nodes and sockets together.

@@ -2,5 +2,6 @@
 
 pub mod bus;
 pub mod clock;
+pub mod fallback;
 pub mod identity;
 pub mod store;

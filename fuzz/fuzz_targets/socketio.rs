@@ -7,6 +7,13 @@
 
 #![no_main]
 
+#[path = "../../src/budget.rs"]
+#[allow(dead_code, reason = "only the server needs all of it")]
+mod budget;
+#[path = "../../src/recent.rs"]
+#[allow(dead_code, reason = "only the server needs all of it")]
+mod recent;
+
 #[path = "../../src/ws"]
 #[allow(dead_code, reason = "only the server needs all of it")]
 mod ws {
@@ -134,6 +141,7 @@ impl Session {
         let handshake = Handshake {
             bearer: None,
             address,
+            agent: None,
         };
         Self {
             connection: Connection::new(server, handshake, None),
