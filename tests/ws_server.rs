@@ -336,9 +336,26 @@ async fn stopping_tells_every_socket_and_ends_the_server() {
     let server = start(100);
     let mut signed_in = server.sign_in("amal").await;
     let (mut stranger, _) = server.request(&upgrade("/ws", "")).await;
+    let probe = "HEAD /ready HTTP/1.1\r\nHost: chat.example.org\r\n\r\n";
+    let (mut probing, head) = server.request(probe).await;
+    assert_eq!(status(&head), 200);
     server.stopper.stop();
 
-    assert_eq!(signed_in.expect().await.json()["type"], "session.closing");
+    let closing = signed_in.expect().await.json();
+    assert_eq!(closing["type"], "session.closing");
+    let after = closing["data"]["reconnect_after_ms"].as_u64();
+    assert!(
+        after.is_some_and(|ms| (500..=3_500).contains(&ms)),
+        "{closing}"
+    );
+    // Balancers hear that there is nothing to be had, and new clients, too.
+    probing.send_raw(probe.as_bytes()).await;
+    assert_eq!(status(&probing.response_head().await), 503);
+    assert_eq!(status(&server.request(probe).await.1), 503);
+    assert_eq!(
+        server.status("/ws", "Authorization: Bearer omar\r\n").await,
+        503
+    );
     assert_eq!(signed_in.expect().await.close_code(), Some(1001));
     assert_eq!(signed_in.frame().await, None);
     drop(signed_in);

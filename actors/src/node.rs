@@ -21,7 +21,15 @@ use bedside_protocol::{
     consultation::{ConsultationEnd, ConsultationRef},
 };
 use parking_lot::Mutex;
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -58,6 +66,12 @@ pub const ALONE: &str = "alone";
 /// How long [`Node::execute`] waits for an answer.
 pub const EXECUTE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long [`Node::settle`] waits for answers, and how often it looks.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(8);
+const SETTLE_LOOK: Duration = Duration::from_millis(5);
+/// What clients are told to wait that send to a server which is about to stop.
+const LEAVING_RETRY_MS: u64 = 1_000;
+
 /// What a node is made of.
 pub struct NodeConfig {
     /// Arbiters that conversations are spread over: one per core.
@@ -92,9 +106,23 @@ pub(crate) struct Shared {
     pub(crate) rooms: Rooms,
     pub(crate) rates: Rates,
     pub(crate) cluster: Option<Arc<Cluster>>,
+    /// Sockets' commands are not taken any more.
+    is_leaving: AtomicBool,
 }
 
 impl Shared {
+    /// Whether commands of sockets are still taken.
+    ///
+    /// # Errors
+    /// `unavailable`, once the server is about to stop.
+    pub(crate) fn stay(&self) -> Result<(), CommandError> {
+        if self.is_leaving.load(Ordering::SeqCst) {
+            let why = "the server is about to stop";
+            return Err(CommandError::unavailable(why, LEAVING_RETRY_MS));
+        }
+        Ok(())
+    }
+
     /// Takes one command or request from what a user may do.
     ///
     /// # Errors
@@ -176,6 +204,7 @@ impl Node {
             rooms: Rooms::default(),
             rates: Rates::default(),
             cluster,
+            is_leaving: AtomicBool::new(false),
         });
         shared.directory.connect(&shared);
         shared.presence.connect(&shared, &arbiters);
@@ -356,11 +385,45 @@ impl Node {
         sessions.each_of(user_id, |outbox| outbox.close(code))
     }
 
-    /// Ends every session with 1001, lets what waits be committed, and closes the store.
-    pub async fn shut_down(&self) {
+    /// Whether it was told to [settle](Self::settle).
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.shared.is_leaving.load(Ordering::SeqCst)
+    }
+
+    /// Takes no more commands from sockets, and waits until those that it took are answered, but
+    /// no longer than 8 s: what is stored in these moments is acknowledged too.
+    pub async fn settle(&self) {
+        self.shared.is_leaving.store(true, Ordering::SeqCst);
+        let until = Instant::now() + SETTLE_TIMEOUT;
+        // Each counts a command before it asks whether they are taken.
+        let mut waiting = self.shared.sessions.all();
+        loop {
+            waiting.retain(|outbox| outbox.owes_answers());
+            if waiting.is_empty() {
+                return;
+            }
+            if Instant::now() >= until {
+                tracing::warn!(
+                    sockets = waiting.len(),
+                    "some commands are not answered yet"
+                );
+                return;
+            }
+            tokio::time::sleep(SETTLE_LOOK).await;
+        }
+    }
+
+    /// Ends every session with 1001, once what waits for its client is written.
+    pub fn dismiss(&self) {
         for outbox in self.shared.sessions.all() {
             outbox.close(CloseCode::GoingAway);
         }
+    }
+
+    /// Ends every session, lets what waits be committed, and closes the store.
+    pub async fn shut_down(&self) {
+        self.dismiss();
         if let Some(cluster) = &self.shared.cluster {
             cluster.leave().await;
         }

@@ -28,7 +28,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -118,6 +118,8 @@ pub struct Outbox {
     session_id: SessionId,
     mode: Mode,
     roles: AtomicU8,
+    /// Commands of this socket that are not answered yet.
+    owed: AtomicUsize,
     inner: Mutex<Inner>,
 }
 
@@ -161,6 +163,7 @@ impl Outbox {
             session_id: SessionId::new(),
             mode,
             roles: AtomicU8::new(roles.bits()),
+            owed: AtomicUsize::new(0),
             inner: Mutex::default(),
         })
     }
@@ -264,6 +267,22 @@ impl Outbox {
                 weight::of_event(&event.frame.event),
             ),
         }
+    }
+
+    /// A command was taken in, and is answered later.
+    pub(crate) fn owe_answer(&self) {
+        self.owed.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// It is answered.
+    pub(crate) fn answered(&self) {
+        self.owed.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether commands of this socket wait for their answers.
+    #[must_use]
+    pub fn owes_answers(&self) -> bool {
+        self.owed.load(Ordering::SeqCst) > 0
     }
 
     /// Pushes the answer to a command.

@@ -402,8 +402,10 @@ impl Handler<Inbound> for SessionActor {
     fn handle(&mut self, Inbound(frame): Inbound, ctx: &mut Self::Context) {
         let CommandFrame { id, command } = frame;
         let responder = Responder::socket(self.outbox.clone(), id);
-        let allowed = self.allowance.take(Rate::of_connection());
-        let allowed = allowed.map_err(rates::refusal);
+        let allowed = self.shared.stay().and_then(|()| {
+            let taken = self.allowance.take(Rate::of_connection());
+            taken.map_err(rates::refusal)
+        });
         let allowed = allowed.and_then(|()| self.shared.allow(&self.caller.user_id));
         if let Err(error) = allowed {
             return responder.err(error);

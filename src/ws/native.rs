@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, LocalBoxFuture};
 use std::{
     collections::VecDeque,
+    ops::RangeInclusive,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -33,6 +34,8 @@ use crate::strangers::{Strangers, Way};
 /// Frames in a row that are no commands. More come from no client that could be helped by
 /// another answer.
 const MALFORMED_MAX: u32 = 100;
+/// When clients of a server that stops are told to come back: not before it may be there again.
+const RECONNECT_AFTER_MS: RangeInclusive<u64> = 500..=3_500;
 
 /// A client that has yet to say who it is.
 pub struct Stranger {
@@ -232,6 +235,14 @@ fn close_code(error: &CommandError) -> CloseCode {
     }
 }
 
+/// Spread out: all clients of a server that stops come back, to it or to the others.
+fn reconnect_after_ms() -> u64 {
+    let spread = RECONNECT_AFTER_MS.end() - RECONNECT_AFTER_MS.start() + 1;
+    // Without randomness all come at once, which is no more than they would do untold.
+    let chance = getrandom::u64().unwrap_or_default();
+    RECONNECT_AFTER_MS.start() + chance % spread
+}
+
 impl Session {
     fn open(
         node: &Arc<Node>,
@@ -352,6 +363,7 @@ impl Dialect for Native {
         let closing = Event::SessionClosing(SessionClosing {
             code: code.number(),
             reason: code.name().to_owned(),
+            reconnect_after_ms: (code == CloseCode::GoingAway).then(reconnect_after_ms),
         });
         Some(NativeEncoder::of(self.format).event(&EventFrame::plain(closing)))
     }
