@@ -1,5 +1,6 @@
 //! How the actors' ports meet the world.
 
+pub mod agora;
 mod names;
 #[cfg(feature = "cluster")]
 pub mod redis;

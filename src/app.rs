@@ -25,6 +25,7 @@ use std::{
 };
 
 use crate::{
+    adapters::agora::Agora,
     auth::{Minter, Tickets},
     config::{Config, Secret},
     demo as demo_rules,
@@ -32,6 +33,7 @@ use crate::{
     metrics::Metrics,
     seeds::Shown,
     server::{self, Certificate, Server, ServerParts},
+    strangers::Strangers,
     telemetry,
     ws::admission::Admission,
 };
@@ -162,11 +164,13 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         None
     };
 
+    let admission = Admission::new(config.limits.connections_max);
+    gauges::register_strangers(&metrics, &admission);
+    let strangers = Strangers::new(&node, &admission, config.server.proxies);
     let tickets = TicketOffice::new(Arc::new(Tickets::default()), node.cluster());
     let shown = Arc::new(Shown::default());
-    let clinic = socketio::clinic(config, &node, &shown);
+    let clinic = socketio::clinic(config, &node, &shown, &strangers);
     socketio::prune_notifications(node.clone(), config.notifications.retention);
-    let admission = Admission::new(config.limits.connections_max);
     let engine = socketio::edge(config, clinic.clone(), &admission, &metrics);
     cluster::show_nodes(&node, &metrics);
     if let Some(cluster) = node.cluster() {
@@ -175,7 +179,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
     let parts = HttpParts {
         shown,
         notify_room: Arc::new(move |id, what| clinic.notify_room(id, &what)),
-        ..http_parts(config, &node, tokens, &tickets, &metrics, demo)
+        ..http_parts(config, &strangers, &node, tokens, &tickets, &metrics, demo)
     };
     if let Some(bind) = config.metrics.bind {
         let text = parts.metrics_text.clone();
@@ -195,6 +199,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         proxies: config.server.proxies,
         allowed_origins: allowed_origins(config),
         admission,
+        strangers,
         node,
         redeem_ticket: Arc::new(move |ticket| tickets.redeem(ticket)),
         edges: vec![Arc::new(engine.clone())],
@@ -214,6 +219,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
 
 fn http_parts(
     config: &Config,
+    strangers: &Arc<Strangers>,
     node: &Arc<Node>,
     tokens: Arc<Tokens>,
     tickets: &Arc<TicketOffice>,
@@ -235,6 +241,11 @@ fn http_parts(
         demo,
         shown: Arc::new(Shown::default()),
         notify_room: Arc::new(|_, _| {}),
+        strangers: strangers.clone(),
+        fallback: config
+            .agora
+            .clone()
+            .map(|keys| Arc::new(Agora::new(keys)) as _),
         http_metrics: Arc::new(HttpCounts(metrics.clone())),
     }
 }

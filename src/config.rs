@@ -48,6 +48,8 @@ pub struct Config {
     pub rtc: Option<RtcConfig>,
     /// What it keeps of notifications.
     pub notifications: NotificationsConfig,
+    /// Where calls go that it cannot carry; none for nowhere.
+    pub agora: Option<AgoraConfig>,
     /// Who may read its metrics.
     pub metrics: MetricsConfig,
     /// Bounds that depend on the deployment.
@@ -194,6 +196,15 @@ pub struct NotificationsConfig {
     pub retention: Duration,
 }
 
+/// A project at Agora.
+#[derive(Clone, Debug)]
+pub struct AgoraConfig {
+    /// `AGORA_APP_ID`: 32 hexadecimal digits.
+    pub app_id: String,
+    /// `AGORA_APP_CERTIFICATE`: 32 hexadecimal digits.
+    pub certificate: Secret,
+}
+
 /// Who may read the metrics besides loopback.
 #[derive(Clone, Debug, Default)]
 pub struct MetricsConfig {
@@ -276,6 +287,7 @@ impl Config {
             grace: r.required(v::BEDSIDE_SOCKETIO_EXPIRY, parse::socketio_expiry),
         };
         let rtc = rtc::read(r);
+        let agora = read_agora(r);
         let notifications = NotificationsConfig {
             retention: r.required(v::NOTIFICATION_RETENTION_DAYS, parse::retention),
         };
@@ -323,6 +335,7 @@ impl Config {
             socketio,
             rtc,
             notifications,
+            agora,
             metrics,
             limits,
             log,
@@ -368,6 +381,24 @@ fn read_tls(r: &mut Reader<'_>) -> Option<TlsFiles> {
     }
     let (chain, key) = (chain?, key?);
     Some(TlsFiles { chain, key })
+}
+
+/// Both halves or neither.
+fn read_agora(r: &mut Reader<'_>) -> Option<AgoraConfig> {
+    let app_id = r.optional(v::AGORA_APP_ID, parse::agora_id);
+    let certificate = r.optional(v::AGORA_APP_CERTIFICATE, parse::agora_certificate);
+    if r.is_set(v::AGORA_APP_ID) != r.is_set(v::AGORA_APP_CERTIFICATE) {
+        r.fault(
+            v::AGORA_APP_ID,
+            "one of AGORA_APP_ID and AGORA_APP_CERTIFICATE",
+            "both, or neither",
+        );
+    }
+    let (app_id, certificate) = (app_id?, certificate?);
+    Some(AgoraConfig {
+        app_id,
+        certificate,
+    })
 }
 
 /// Whether anybody said, well or not, whose tokens are believed. If not it is a demo.

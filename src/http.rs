@@ -31,6 +31,8 @@
 //! | `/admin/users/{id}/block` | PUT, DELETE | `admin/blocks` |
 //! | `/admin/blocks` | GET list | `admin/blocks` |
 //! | `/admin/audit` | GET list | `admin/audit` |
+//! | `/admin/conversations/{id}/break-glass` | POST | `admin/glass` |
+//! | `/admin/conversations/{id}/messages` | GET page | `admin/glass` |
 //! | `/chats...`, `/messages...`, `/users/me/preferences` | seed 003's | `clinic` |
 //!
 //! The seeds' own paths, outside `/api/v1`; errors there are `{success: false, message}`:
@@ -46,6 +48,7 @@
 //! | `/users/send-message` | POST, for patients | `chat` |
 //! | `/users/conversations...`, `/users/unread-count` | as `/chat`, for patients | `chat` |
 //! | `/doctors/patients/{user_id}/messages` | GET page, POST, for doctors | `chat` |
+//! | `/agora/token`, `/agora/channel`, `/agora/recording` | POST | `agora` |
 //! | `/consultations` | POST | `consultations` |
 //! | `/consultations/{id}` | GET | `consultations` |
 //! | `/consultations/{id}/start`, `/end`, `/cancel` | POST | `consultations` |
@@ -66,6 +69,7 @@
 //! Each is registered with what the OpenAPI document says of it: see [`openapi`].
 
 mod admin;
+mod agora;
 mod answer;
 mod auth;
 mod chat;
@@ -138,6 +142,7 @@ fn plain(routes: &mut Routes<'_>) {
     routes
         .with(chat::routes)
         .with(consultations::routes)
+        .with(agora::routes)
         .with(notifications::seed_routes)
         .with(health::routes)
         .with(demo::routes)

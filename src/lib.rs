@@ -3,6 +3,7 @@
 pub mod adapters;
 pub mod app;
 pub mod auth;
+mod budget;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -11,8 +12,10 @@ pub mod key_file;
 pub mod metrics;
 pub mod page;
 pub mod peer_calls;
+mod recent;
 pub mod seeds;
 pub mod server;
 pub mod socketio;
+pub mod strangers;
 pub mod telemetry;
 pub mod ws;

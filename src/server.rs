@@ -24,7 +24,7 @@ use bedside_actors::node::Node;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener},
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -39,6 +39,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     http, page,
+    strangers::Strangers,
     ws::{
         Edge, NativeEdge, RedeemTicket, Refusal, Upgrade, admission::Admission, handshake,
         metrics::SocketMetrics, refuse,
@@ -55,10 +56,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// HTTP connections per worker. Sockets do not count among them: [`Admission`] has their bound.
 const HTTP_CONNECTIONS_PER_WORKER_MAX: usize = 4096;
-/// How long the node may take to let go of its sessions and store.
-const NODE_STOP_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long sockets may take to close after that.
+/// How long sockets may take to close, and clients of long polling to come for the rest.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long the node may take to let go of its store after that.
+const NODE_STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long requests may take after that, seconds.
 const HTTP_STOP_TIMEOUT_S: u64 = 4;
 
@@ -79,6 +80,8 @@ pub struct ServerParts {
     pub allowed_origins: Vec<String>,
     /// How many sockets there may be, and whether the server is about to stop.
     pub admission: Arc<Admission>,
+    /// Who is told of bad tokens; the same as in the routes.
+    pub strangers: Arc<Strangers>,
     /// Who answers.
     pub node: Arc<Node>,
     /// Redeems the tickets that sockets open with.
@@ -96,6 +99,8 @@ pub struct ServerParts {
 #[must_use = "it serves nothing until it is run"]
 pub struct Server {
     address: SocketAddr,
+    /// The listening socket.
+    door: Socket,
     actix: actix_server::Server,
     node: Arc<Node>,
     admission: Arc<Admission>,
@@ -121,6 +126,7 @@ impl Stopper {
 pub fn build(parts: ServerParts) -> io::Result<Server> {
     let listener = listen(parts.bind)?;
     let address = listener.local_addr()?;
+    let door = listener.try_clone()?.into();
     open_files::warn_if_below(parts.admission.connections_max());
 
     let native = NativeEdge {
@@ -128,6 +134,7 @@ pub fn build(parts: ServerParts) -> io::Result<Server> {
         admission: Arc::clone(&parts.admission),
         allowed_origins: parts.allowed_origins.into(),
         redeem_ticket: parts.redeem_ticket,
+        strangers: parts.strangers,
         metrics: parts.socket_metrics,
     };
     let mut edges: Vec<Arc<dyn Edge<Wire>>> = vec![Arc::new(native)];
@@ -175,6 +182,7 @@ pub fn build(parts: ServerParts) -> io::Result<Server> {
 
     Ok(Server {
         address,
+        door,
         actix,
         node: parts.node,
         admission: parts.admission,
@@ -322,7 +330,7 @@ impl Server {
         }
         tracing::info!("stopping");
         tokio::select! {
-            () = stop_in_order(&handle, &self.node, &self.admission, self.farewell) => {}
+            () = stop_in_order(&handle, &self.node, &self.admission, &self.door, self.farewell) => {}
             _ = terminate.recv() => handle.stop(false).await,
             _ = interrupt.recv() => handle.stop(false).await,
         }
@@ -332,22 +340,28 @@ impl Server {
     }
 }
 
-/// Nobody new; then the other nodes are told; then every session is told and what they sent is committed; then their sockets
-/// close; then HTTP, which answers readiness probes until the end.
+/// No new sockets; what was sent is answered; the other nodes are told; every session is told, and
+/// its socket closes or its last poll comes; nobody gets a connection; the store closes; then HTTP,
+/// which tells until the end that the server is about to stop.
 async fn stop_in_order(
     handle: &ServerHandle,
     node: &Node,
     admission: &Admission,
+    door: &Socket,
     farewell: impl Future<Output = ()>,
 ) {
     admission.drain();
-    handle.pause().await;
+    node.settle().await;
     farewell.await;
-    if timeout(NODE_STOP_TIMEOUT, node.shut_down()).await.is_err() {
-        tracing::error!("the node did not stop in time");
-    }
+    node.dismiss();
     if timeout(DRAIN_TIMEOUT, admission.emptied()).await.is_err() {
         tracing::warn!(sockets = admission.open(), "sockets were still open");
+    }
+    handle.pause().await;
+    // Connections would wait for nobody in the queue of a socket that is merely not read.
+    let _ = door.shutdown(Shutdown::Both);
+    if timeout(NODE_STOP_TIMEOUT, node.shut_down()).await.is_err() {
+        tracing::error!("the node did not stop in time");
     }
     handle.stop(true).await;
 }

@@ -35,7 +35,10 @@ pub fn init(log: &LogConfig, actor: fn() -> Option<&'static str>) -> Result<(), 
     let filter = EnvFilter::try_new(&log.filter).map_err(|e| TelemetryError(e.to_string()))?;
     let builder = SubscriberBuilder::default()
         .with_env_filter(filter)
-        .with_writer(stderr);
+        .with_writer(stderr)
+        // Where a line cannot be written, as on a full disk, a line about that cannot either:
+        // trying it would be a panic.
+        .log_internal_errors(false);
     let started = match log.format {
         LogFormat::Text => builder
             .with_ansi(stderr().is_terminal())

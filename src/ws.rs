@@ -36,6 +36,7 @@ mod refusal;
 
 use actix_http::Request;
 use bedside_actors::{
+    audit::Whence,
     node::Node,
     ports::identity::{SessionIdentity, Verification, Verified},
 };
@@ -50,8 +51,10 @@ use dialect::Dialect;
 use driver::{Driver, Opening};
 use handshake::{Acceptable, Credential};
 use metrics::SocketMetrics;
-use native::Native;
+use native::{Native, Stranger};
 pub use refusal::Refusal;
+
+use crate::strangers::{self, Strangers, Way};
 
 /// A request to leave HTTP, and the connection that it came on.
 pub struct Upgrade<S> {
@@ -109,6 +112,8 @@ pub struct NativeEdge {
     pub allowed_origins: Arc<[String]>,
     /// Redeems tickets.
     pub redeem_ticket: Arc<RedeemTicket>,
+    /// Who is told of bad tokens.
+    pub strangers: Arc<Strangers>,
     /// Counts.
     pub metrics: Arc<dyn SocketMetrics>,
 }
@@ -160,6 +165,7 @@ enum Opened {
 struct Asking {
     acceptable: Acceptable,
     seat: admission::Seat,
+    whence: Whence,
     identity: Identifying,
 }
 
@@ -203,7 +209,8 @@ impl NativeEdge {
         };
         let acceptable = handshake::judge(request, &self.allowed_origins)?;
         let seat = self.admission.enter().map_err(no_room)?;
-        Ok(match self.sign_in(&acceptable, upgrade.address)? {
+        let whence = strangers::whence(&head.headers, upgrade.address);
+        Ok(match self.sign_in(&acceptable, &whence)? {
             Signed::In(native) => Opened::Known(Socket {
                 acceptable,
                 native,
@@ -212,17 +219,24 @@ impl NativeEdge {
             Signed::Asking(identity) => Opened::Asking(Asking {
                 acceptable,
                 seat,
+                whence,
                 identity,
             }),
         })
     }
 
-    fn sign_in(&self, acceptable: &Acceptable, address: IpAddr) -> Result<Signed, Refusal> {
+    fn sign_in(&self, acceptable: &Acceptable, whence: &Whence) -> Result<Signed, Refusal> {
+        let address = whence.address();
         let identity = match &acceptable.credential {
             Credential::Hello => {
                 let waiting = self.admission.wait_for_hello(address).map_err(no_room)?;
                 let (node, metrics) = (Arc::clone(&self.node), Arc::clone(&self.metrics));
-                let native = Native::expecting_hello(node, acceptable.format, metrics, waiting);
+                let stranger = Stranger {
+                    strangers: Arc::clone(&self.strangers),
+                    whence: whence.clone(),
+                    waiting,
+                };
+                let native = Native::expecting_hello(node, acceptable.format, metrics, stranger);
                 return Ok(Signed::In(native));
             }
             Credential::Bearer(token) => {
@@ -231,45 +245,63 @@ impl NativeEdge {
                     .identities()
                     .verify(token, self.node.clock().now())
                 {
-                    Verification::Done(verified) => verified.map_err(not_verified)?,
+                    Verification::Done(verified) => {
+                        verified.map_err(|error| not_verified(&self.strangers, whence, error))?
+                    }
                     Verification::Waiting(verified) => {
                         // One of those who have not said who they are, until it is known.
-                        let waiting = self.admission.wait_for_hello(address).map_err(no_room)?;
+                        let mut waiting =
+                            self.admission.wait_for_hello(address).map_err(no_room)?;
+                        // It has a token; what is wrong with that is counted by itself.
+                        waiting.excuse();
+                        let (strangers, whence) = (Arc::clone(&self.strangers), whence.clone());
                         let identity = async move {
                             let verified: Verified = verified.await;
                             drop(waiting);
-                            verified.map_err(not_verified)
+                            verified.map_err(|error| not_verified(&strangers, &whence, error))
                         };
                         return Ok(Signed::Asking(identity.boxed()));
                     }
                 }
             }
             Credential::Ticket(ticket) => match (self.redeem_ticket)(ticket) {
-                Redeeming::Here(redeemed) => redeemed_of(&self.node, redeemed)?,
+                Redeeming::Here(redeemed) => {
+                    redeemed_of(&self.node, &self.strangers, whence, redeemed)?
+                }
                 Redeeming::Elsewhere(redeeming) => {
                     let node = Arc::clone(&self.node);
+                    let (strangers, whence) = (Arc::clone(&self.strangers), whence.clone());
                     let identity = async move {
                         let redeemed = redeeming.await.map_err(|NotAsked| not_asked())?;
-                        redeemed_of(&node, redeemed)
+                        redeemed_of(&node, &strangers, &whence, redeemed)
                     };
                     return Ok(Signed::Asking(identity.boxed()));
                 }
             },
         };
-        Ok(Signed::In(self.signed_in(acceptable, identity)))
+        Ok(Signed::In(self.signed_in(
+            acceptable,
+            identity,
+            whence.clone(),
+        )))
     }
 
     /// Whom a ticket stands for, if they are still let in: their token may have been revoked since
     /// the ticket was made.
-    fn signed_in(&self, acceptable: &Acceptable, identity: SessionIdentity) -> Native {
+    fn signed_in(
+        &self,
+        acceptable: &Acceptable,
+        identity: SessionIdentity,
+        whence: Whence,
+    ) -> Native {
         let (node, metrics) = (Arc::clone(&self.node), Arc::clone(&self.metrics));
-        Native::signed_in(node, acceptable.format, metrics, identity)
+        Native::signed_in(node, acceptable.format, metrics, identity, whence)
     }
 
     async fn ask(&self, asking: Asking) -> Result<Socket, Refusal> {
         let identity = asking.identity.await?;
         Ok(Socket {
-            native: self.signed_in(&asking.acceptable, identity),
+            native: self.signed_in(&asking.acceptable, identity, asking.whence),
             acceptable: asking.acceptable,
             seat: asking.seat,
         })
@@ -292,9 +324,13 @@ impl NativeEdge {
     }
 }
 
-fn not_verified(error: CommandError) -> Refusal {
+fn not_verified(strangers: &Strangers, whence: &Whence, error: CommandError) -> Refusal {
+    let why = error.message.clone();
+    let error = strangers.refused(Way::Native, whence, None, &why, error);
     match error.code {
         ErrorCode::Unavailable => Refusal::new(503, error.message).with("Retry-After: 5"),
+        // Half a second at most until the next one is free.
+        ErrorCode::RateLimited => Refusal::new(429, error.message).with("Retry-After: 1"),
         _ => Refusal::unauthorized(error.message),
     }
 }
@@ -308,15 +344,23 @@ fn not_asked() -> Refusal {
 }
 
 /// Who a ticket was made for, unless they are kept out by now.
-fn redeemed_of(node: &Node, redeemed: Option<SessionIdentity>) -> Result<SessionIdentity, Refusal> {
-    let identity = redeemed.ok_or_else(no_ticket)?;
-    let let_in = node.admit(&identity);
-    let_in.map_err(|error| Refusal::unauthorized(error.message))?;
+fn redeemed_of(
+    node: &Node,
+    strangers: &Strangers,
+    whence: &Whence,
+    redeemed: Option<SessionIdentity>,
+) -> Result<SessionIdentity, Refusal> {
+    let refuse = |error| not_verified(strangers, whence, error);
+    let identity = redeemed.ok_or_else(|| refuse(no_ticket()))?;
+    node.admit(&identity).map_err(refuse)?;
     Ok(identity)
 }
 
-fn no_ticket() -> Refusal {
-    Refusal::unauthorized("no such ticket: it was used, ran out or never was")
+fn no_ticket() -> CommandError {
+    CommandError::new(
+        ErrorCode::Unauthorized,
+        "no such ticket: it was used, ran out or never was",
+    )
 }
 
 pub(crate) fn no_room(full: Full) -> Refusal {

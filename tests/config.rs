@@ -91,6 +91,8 @@ fn everything_that_is_set_arrives() {
         ("LARAVEL_VERIFY_TOKEN_ENDPOINT", "/api/verify-token"),
         ("LARAVEL_GET_USER_ENDPOINT", "https://people.example/users"),
         ("NOTIFICATION_RETENTION_DAYS", "7"),
+        ("AGORA_APP_ID", "970CA35de60c44645bbae8a215061b33"),
+        ("AGORA_APP_CERTIFICATE", "5CFd2fd1755d40ecb72977518be15d3b"),
         ("METRICS_TOKEN", "0123456789abcdef"),
         ("BEDSIDE_METRICS_BIND", "0.0.0.0:9464"),
         ("BEDSIDE_CONNECTIONS_MAX", "10"),
@@ -111,6 +113,8 @@ fn everything_that_is_set_arrives() {
         "Some(https://laravel.example/api/verify-token) Some(https://people.example/users)"
     );
     assert_eq!(config.notifications.retention.as_secs(), 7 * 86_400);
+    let agora = config.agora.as_ref().expect("it has both halves");
+    assert_eq!(agora.app_id, "970CA35de60c44645bbae8a215061b33");
     assert_eq!(config.server.address().to_string(), "[::]:8080");
     assert_eq!(config.store.data_dir, PathBuf::from("/srv/bedside"));
     assert_eq!(
@@ -357,6 +361,22 @@ fn a_demo_has_no_place_on_a_cluster_and_a_login_has_two_parts() {
 }
 
 #[test]
+fn a_project_at_agora_has_an_id_and_a_certificate() {
+    const GOOD: &str = "970CA35de60c44645bbae8a215061b33";
+    let with =
+        |id, certificate| load(&[("AGORA_APP_ID", id), ("AGORA_APP_CERTIFICATE", certificate)]);
+    assert!(with(GOOD, GOOD).is_ok_and(|config| config.agora.is_some()));
+    assert!(with("", "").is_ok_and(|config| config.agora.is_none()));
+    for half in [with(GOOD, ""), with("", GOOD)] {
+        assert_eq!(faulty(half).len(), 1);
+    }
+    for bad in [&GOOD[1..], "970CA35de60c44645bbae8a215061b3g"] {
+        assert_eq!(faulty(with(bad, GOOD)), ["AGORA_APP_ID (env)"]);
+        assert_eq!(faulty(with(GOOD, bad)), ["AGORA_APP_CERTIFICATE (env)"]);
+    }
+}
+
+#[test]
 fn all_faults_come_at_once_and_say_what_is_wrong() {
     let text = load(&[
         ("PORT", "abc"),
@@ -529,6 +549,7 @@ fn no_secret_is_ever_shown() {
             "PUBLIC_KEY",
             "API_KEY",
             "REDIS_URL",
+            "CERTIFICATE",
         ]
         .iter()
         .any(|word| name.contains(word));

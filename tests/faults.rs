@@ -41,7 +41,7 @@ impl Drop for Up<'_> {
 }
 
 #[test]
-fn a_node_that_is_killed_and_paused_under_load_keeps_everything() {
+fn a_node_that_is_killed_paused_and_restarted_under_load_keeps_everything() {
     let dir = DataDir::new(None).expect("a directory");
     let state = dir.path().join("cluster");
     let up = cluster(&state, &["up", "--alone"]);
@@ -58,7 +58,7 @@ fn a_node_that_is_killed_and_paused_under_load_keeps_everything() {
     let bed = Bed::open(&state).expect("a bed");
     assert_eq!(bed.secret, "a secret of this test, with $pecial characters");
     let plan = faults::Plan {
-        faults: vec![Nemesis::NodeKill, Nemesis::NodePause],
+        faults: vec![Nemesis::NodeKill, Nemesis::Rolling, Nemesis::NodePause],
         rounds: 1,
         rate: 200.0,
         devices: 32,
@@ -83,7 +83,10 @@ fn a_node_that_is_killed_and_paused_under_load_keeps_everything() {
         "seed {}",
         plan.seed
     );
-    assert_eq!(results.rounds.len(), 2);
+    assert_eq!(results.rounds.len(), 3);
+    let rolling = &results.rounds[1];
+    assert_eq!(rolling.fault, Nemesis::Rolling);
+    assert!(rolling.lost_sockets > 0 && rolling.away.max < 30_000.0);
     assert_eq!(results.sent, results.acknowledged);
     assert_eq!(results.sent, results.stored);
     assert!(results.sent > 100 && results.reconnects > 0 && results.repeats > 0);

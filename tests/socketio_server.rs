@@ -14,6 +14,7 @@ use bedside::{
         engine::{Config, EngineEdge, metrics::NoSessionMetrics},
         protocol::Limits,
     },
+    strangers::Strangers,
     ws::{admission::Admission, frame::Opcode, metrics::NoMetrics},
 };
 use bedside_protocol::Timestamp;
@@ -86,6 +87,8 @@ struct Running {
 
 fn start() -> Running {
     let node = node();
+    let admission = Admission::new(100);
+    let strangers = Strangers::new(&node, &admission, 0);
     let parts = HttpParts {
         shown: Arc::default(),
         notify_room: Arc::new(|_, _| {}),
@@ -105,9 +108,10 @@ fn start() -> Running {
         metrics_text: Arc::new(String::new),
         metrics_allowed: Arc::new(|_| false),
         demo: None,
+        strangers: strangers.clone(),
+        fallback: None,
         http_metrics: Arc::new(NoHttpMetrics),
     };
-    let admission = Admission::new(100);
     let edge = socketio::edge(socketio::Parts {
         application: Arc::new(Tokens),
         config: Config::default(),
@@ -126,6 +130,7 @@ fn start() -> Running {
         proxies: 0,
         allowed_origins: vec![PAGE.to_owned()],
         admission: admission.clone(),
+        strangers,
         node,
         redeem_ticket: Arc::new(|_| None.into()),
         routes: Arc::new(move |config| {

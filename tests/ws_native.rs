@@ -3,14 +3,15 @@
 mod ws_support;
 
 use actix_rt::time::sleep;
+use bedside::strangers::Strangers;
 use bedside::ws::{
-    admission::Admission,
+    admission::{Admission, Waiting},
     driver::{Driver, Opening},
     frame::Opcode,
     metrics::NoMetrics,
-    native::Native,
+    native::{Native, Stranger},
 };
-use bedside_actors::node::Node;
+use bedside_actors::{audit::Whence, node::Node};
 use bedside_protocol::{WireFormat, codec, limits};
 use bytes::Bytes;
 use serde_json::json;
@@ -32,6 +33,14 @@ fn opening() -> Opening {
     }
 }
 
+fn stranger(node: &Arc<Node>, admission: &Arc<Admission>, waiting: Waiting) -> Stranger {
+    Stranger {
+        strangers: Strangers::new(node, admission, 0),
+        whence: Whence::new(Ipv4Addr::LOCALHOST.into(), None),
+        waiting,
+    }
+}
+
 /// A socket that has yet to say hello.
 fn connect(node: &Arc<Node>, format: WireFormat) -> Client<DuplexStream> {
     let (near, far) = duplex(1 << 20);
@@ -40,7 +49,8 @@ fn connect(node: &Arc<Node>, format: WireFormat) -> Client<DuplexStream> {
     let waiting = admission
         .wait_for_hello(Ipv4Addr::LOCALHOST.into())
         .expect("there is room");
-    let native = Native::expecting_hello(node.clone(), format, Arc::new(NoMetrics), waiting);
+    let stranger = stranger(node, &admission, waiting);
+    let native = Native::expecting_hello(node.clone(), format, Arc::new(NoMetrics), stranger);
     actix_rt::spawn(Driver::new(far, opening(), native, seat));
     Client::new(near)
 }
@@ -280,6 +290,7 @@ async fn a_handshake_that_said_who_it_is_needs_no_hello() {
         WireFormat::Json,
         Arc::new(NoMetrics),
         identity("amal"),
+        Whence::default(),
     );
     actix_rt::spawn(Driver::new(far, opening(), native, ()));
     let mut client = Client::new(near);
@@ -316,7 +327,9 @@ async fn no_hello_is_taken_while_the_server_stops() {
     let waiting = admission
         .wait_for_hello(Ipv4Addr::LOCALHOST.into())
         .expect("there is room");
-    let native = Native::expecting_hello(node(), WireFormat::Json, Arc::new(NoMetrics), waiting);
+    let node = node();
+    let stranger = stranger(&node, &admission, waiting);
+    let native = Native::expecting_hello(node, WireFormat::Json, Arc::new(NoMetrics), stranger);
     actix_rt::spawn(Driver::new(far, opening(), native, ()));
     admission.drain();
     let mut client = Client::new(near);
@@ -326,16 +339,17 @@ async fn no_hello_is_taken_while_the_server_stops() {
 
 #[actix_web::test]
 async fn the_place_of_who_waits_is_free_after_hello() {
-    let admission = Admission::new(usize::MAX);
+    let admission = Admission::with(usize::MAX, 64);
     let node = node();
     let mut open = Vec::new();
-    for _ in 0..limits::UNAUTHENTICATED_PER_ADDRESS_MAX + 10 {
+    for _ in 0..64 + 10 {
         let (near, far) = duplex(4096);
         let waiting = admission
             .wait_for_hello(Ipv4Addr::LOCALHOST.into())
             .expect("those before have said hello");
-        let native =
-            Native::expecting_hello(node.clone(), WireFormat::Json, Arc::new(NoMetrics), waiting);
+        let stranger = stranger(&node, &admission, waiting);
+        let metrics = Arc::new(NoMetrics);
+        let native = Native::expecting_hello(node.clone(), WireFormat::Json, metrics, stranger);
         actix_rt::spawn(Driver::new(far, opening(), native, ()));
         let mut client = Client::new(near);
         client.say(&hello(&format!("user {}", open.len()))).await;

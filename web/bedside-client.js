@@ -547,13 +547,15 @@ export class BedsideClient {
       }
     } else {
       if (action === 'reconnect-slowly') this.#attempt = Math.max(this.#attempt, 5);
+      const after = this.#closing?.reconnect_after_ms;
       this.#detach();
-      this.#retry();
+      this.#retry(after);
     }
   }
 
-  #retry() {
-    const delay = reconnectDelay(this.#attempt);
+  /** `after`: when the server itself said to come back. */
+  #retry(after) {
+    const delay = Number.isFinite(after) ? Math.min(Math.max(after, BACKOFF_MIN_MS), BACKOFF_MAX_MS) : reconnectDelay(this.#attempt);
     this.#attempt += 1;
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.#open(), delay);

@@ -9,9 +9,11 @@
 pub mod chain;
 mod routine;
 mod trail;
+mod whence;
 
 pub(crate) use self::routine::{made, of_entry, session_opened};
 pub use self::{
     chain::{AuditKey, Broken, Verified, verify},
     trail::{QUEUE_MAX, Trail},
+    whence::Whence,
 };

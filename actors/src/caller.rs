@@ -94,6 +94,7 @@ impl Responder {
     /// Answers on a socket, under the id that the client gave.
     #[must_use]
     pub fn socket(outbox: Arc<Outbox>, id: Option<u64>) -> Self {
+        outbox.owe_answer();
         Self(Some(Target::Socket { outbox, id }))
     }
 
@@ -166,16 +167,15 @@ impl Responder {
 impl Target {
     fn answer(self, result: Result<Reply, CommandError>) {
         match (self, result) {
-            (
-                Self::Socket {
-                    outbox,
-                    id: Some(id),
-                },
-                Ok(reply),
-            ) => outbox.reply(id, &reply),
-            // A command without an id wants no answer when it goes well.
-            (Self::Socket { id: None, .. }, Ok(_)) => {}
-            (Self::Socket { outbox, id }, Err(error)) => outbox.error(id, &error),
+            (Self::Socket { outbox, id }, result) => {
+                match (id, result) {
+                    (Some(id), Ok(reply)) => outbox.reply(id, &reply),
+                    // A command without an id wants no answer when it goes well.
+                    (None, Ok(_)) => {}
+                    (id, Err(error)) => outbox.error(id, &error),
+                }
+                outbox.answered();
+            }
             (Self::Channel(sender), result) => {
                 // The caller may have given up; what was done stays done.
                 let _ = sender.send(result);

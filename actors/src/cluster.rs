@@ -197,6 +197,12 @@ impl Cluster {
         names
     }
 
+    /// Whether somebody has a socket on another node, as far as this one knows.
+    #[must_use]
+    pub fn is_elsewhere(&self, user_id: &UserId) -> bool {
+        self.whereabouts.count(self.user_key(user_id)) > 0
+    }
+
     /// Whether the bridge between the nodes is there.
     #[must_use]
     pub fn is_up(&self) -> bool {

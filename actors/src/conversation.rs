@@ -83,6 +83,9 @@ pub enum Act {
     CancelConsultation,
     /// A message of the server's own, with this text.
     SystemMessage(String),
+    /// The same about something that was written down before, and where nothing can be added any
+    /// more, too.
+    Notice(String),
 }
 
 impl From<Command> for Act {

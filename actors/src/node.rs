@@ -3,11 +3,15 @@
 mod consultations;
 mod conversations;
 mod denials;
+mod glass;
+mod media;
 mod notifications;
 mod people;
 
 pub use self::{
     consultations::{ConsultationFilter, ConsultationRequest},
+    glass::{BrokenGlass, GLASS_MS, GLASS_REASON_BYTES_MAX},
+    media::MediaPass,
     notifications::Publication,
 };
 
@@ -17,7 +21,15 @@ use bedside_protocol::{
     consultation::{ConsultationEnd, ConsultationRef},
 };
 use parking_lot::Mutex;
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -37,7 +49,7 @@ use crate::{
     presence::PresenceTable,
     rates::{self, Rates},
     resume,
-    session::{SessionActor, SessionHandle},
+    session::{Opening, SessionActor, SessionHandle},
     sessions::{Sessions, Subscriptions},
 };
 
@@ -53,6 +65,12 @@ pub const ALONE: &str = "alone";
 
 /// How long [`Node::execute`] waits for an answer.
 pub const EXECUTE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long [`Node::settle`] waits for answers, and how often it looks.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(8);
+const SETTLE_LOOK: Duration = Duration::from_millis(5);
+/// What clients are told to wait that send to a server which is about to stop.
+const LEAVING_RETRY_MS: u64 = 1_000;
 
 /// What a node is made of.
 pub struct NodeConfig {
@@ -88,9 +106,23 @@ pub(crate) struct Shared {
     pub(crate) rooms: Rooms,
     pub(crate) rates: Rates,
     pub(crate) cluster: Option<Arc<Cluster>>,
+    /// Sockets' commands are not taken any more.
+    is_leaving: AtomicBool,
 }
 
 impl Shared {
+    /// Whether commands of sockets are still taken.
+    ///
+    /// # Errors
+    /// `unavailable`, once the server is about to stop.
+    pub(crate) fn stay(&self) -> Result<(), CommandError> {
+        if self.is_leaving.load(Ordering::SeqCst) {
+            let why = "the server is about to stop";
+            return Err(CommandError::unavailable(why, LEAVING_RETRY_MS));
+        }
+        Ok(())
+    }
+
     /// Takes one command or request from what a user may do.
     ///
     /// # Errors
@@ -172,6 +204,7 @@ impl Node {
             rooms: Rooms::default(),
             rates: Rates::default(),
             cluster,
+            is_leaving: AtomicBool::new(false),
         });
         shared.directory.connect(&shared);
         shared.presence.connect(&shared, &arbiters);
@@ -195,19 +228,18 @@ impl Node {
         identity: SessionIdentity,
         outbox: Arc<Outbox>,
     ) -> SessionHandle {
-        self.open_session_with_grace(identity, Duration::ZERO, outbox)
+        let opening = Opening::default();
+        self.open_session_of(identity, opening, outbox)
     }
 
-    /// The same for a session that outlives its token by `grace`: its client is told that the
-    /// token is about to run out as any is, and closed so much later.
-    pub fn open_session_with_grace(
+    /// The same for a client of which more is known.
+    pub fn open_session_of(
         self: &Arc<Self>,
         identity: SessionIdentity,
-        grace: Duration,
+        opening: Opening,
         outbox: Arc<Outbox>,
     ) -> SessionHandle {
-        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
-        SessionActor::open(self.clone(), identity, grace_ms, outbox)
+        SessionActor::open(self.clone(), identity, opening, outbox)
     }
 
     /// Takes one request from what a user may do in a second, on all nodes and sockets together.
@@ -353,11 +385,45 @@ impl Node {
         sessions.each_of(user_id, |outbox| outbox.close(code))
     }
 
-    /// Ends every session with 1001, lets what waits be committed, and closes the store.
-    pub async fn shut_down(&self) {
+    /// Whether it was told to [settle](Self::settle).
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.shared.is_leaving.load(Ordering::SeqCst)
+    }
+
+    /// Takes no more commands from sockets, and waits until those that it took are answered, but
+    /// no longer than 8 s: what is stored in these moments is acknowledged too.
+    pub async fn settle(&self) {
+        self.shared.is_leaving.store(true, Ordering::SeqCst);
+        let until = Instant::now() + SETTLE_TIMEOUT;
+        // Each counts a command before it asks whether they are taken.
+        let mut waiting = self.shared.sessions.all();
+        loop {
+            waiting.retain(|outbox| outbox.owes_answers());
+            if waiting.is_empty() {
+                return;
+            }
+            if Instant::now() >= until {
+                tracing::warn!(
+                    sockets = waiting.len(),
+                    "some commands are not answered yet"
+                );
+                return;
+            }
+            tokio::time::sleep(SETTLE_LOOK).await;
+        }
+    }
+
+    /// Ends every session with 1001, once what waits for its client is written.
+    pub fn dismiss(&self) {
         for outbox in self.shared.sessions.all() {
             outbox.close(CloseCode::GoingAway);
         }
+    }
+
+    /// Ends every session, lets what waits be committed, and closes the store.
+    pub async fn shut_down(&self) {
+        self.dismiss();
         if let Some(cluster) = &self.shared.cluster {
             cluster.leave().await;
         }

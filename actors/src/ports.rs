@@ -2,6 +2,7 @@
 
 pub mod bus;
 pub mod clock;
+pub mod fallback;
 pub mod identity;
 pub mod media;
 pub mod store;

@@ -130,19 +130,7 @@ pub(crate) async fn history(
     caller: &Caller,
     command: MessageHistory,
 ) -> Result<Reply, CommandError> {
-    if command.after_seq.is_some() && command.before_seq.is_some() {
-        return Err(CommandError::invalid(
-            "message.history takes after_seq or before_seq, not both",
-        ));
-    }
-    let limit = match command.limit {
-        None => limits::HISTORY_PAGE_DEFAULT,
-        Some(0) => return Err(CommandError::invalid("limit: 1 to 200")),
-        Some(limit) if limit as usize > limits::HISTORY_PAGE_MAX => {
-            return Err(CommandError::too_large("limit: at most 200"));
-        }
-        Some(limit) => limit as usize,
-    };
+    let limit = check_range(&command)?;
     let access = access(shared, caller, command.conversation_id).await?;
     if caller.roles.is_staff() {
         let now = shared.clock.now();
@@ -150,6 +138,53 @@ pub(crate) async fn history(
         shared.trail.read(now, &caller.user_id, id);
     }
     let window = Window::from(access);
+    let mut page = page(shared, &window, access.log_start_seq, command, limit).await?;
+    page.events = window.show(caller, page.events);
+    Ok(Reply::History(page))
+}
+
+/// The same of the whole log, whoever asks.
+pub(crate) async fn whole_history(
+    shared: &Shared,
+    command: MessageHistory,
+) -> Result<History, CommandError> {
+    let limit = check_range(&command)?;
+    let found = shared.store.load(command.conversation_id, false).await;
+    let found = found.map_err(|fault| storage_error(&fault))?;
+    let loaded = found.ok_or_else(|| CommandError::not_found("no such conversation"))?;
+    let window = Window {
+        first: loaded.log_start_seq,
+        last: loaded.head.seq,
+        is_over: false,
+        hides_members: false,
+    };
+    page(shared, &window, loaded.log_start_seq, command, limit).await
+}
+
+/// How many events are asked for.
+fn check_range(command: &MessageHistory) -> Result<usize, CommandError> {
+    if command.after_seq.is_some() && command.before_seq.is_some() {
+        return Err(CommandError::invalid(
+            "message.history takes after_seq or before_seq, not both",
+        ));
+    }
+    match command.limit {
+        None => Ok(limits::HISTORY_PAGE_DEFAULT),
+        Some(0) => Err(CommandError::invalid("limit: 1 to 200")),
+        Some(limit) if limit as usize > limits::HISTORY_PAGE_MAX => {
+            Err(CommandError::too_large("limit: at most 200"))
+        }
+        Some(limit) => Ok(limit as usize),
+    }
+}
+
+async fn page(
+    shared: &Shared,
+    window: &Window,
+    log_start_seq: u64,
+    command: MessageHistory,
+    limit: usize,
+) -> Result<History, CommandError> {
     let from_seq = command.after_seq.map_or(window.first, |after| {
         after.saturating_add(1).max(window.first)
     });
@@ -169,13 +204,13 @@ pub(crate) async fn history(
     )
     .await
     .map_err(|fault| storage_error(&fault))?;
-    Ok(Reply::History(History {
-        events: window.show(caller, page.events),
+    Ok(History {
+        events: page.events,
         head_seq: window.last,
         first_seq: window.first,
-        log_start_seq: access.log_start_seq,
+        log_start_seq,
         has_more: page.has_more,
-    }))
+    })
 }
 
 async fn read(shared: &Shared, id: ConversationId, range: LogRange) -> StoreResult<LogPage> {

@@ -3,6 +3,7 @@
 //! The socket itself lives outside, in its transport's driver, and holds a [`SessionHandle`];
 //! answers and events go through the [`Outbox`]. So a panic here costs one command.
 
+mod token;
 mod whereto;
 
 use actix::{
@@ -13,10 +14,10 @@ use bedside_protocol::{
     CloseCode, Command, CommandError, CommandFrame, ConversationId, ErrorCode, Event, EventFrame,
     Person, Reply, Timestamp, UserId,
     command::ConversationRef,
-    event::{SessionExpiring, SessionWelcome, WelcomeLimits},
+    event::{SessionWelcome, WelcomeLimits},
     limits,
     notification::NotificationRef,
-    reply::{self, Empty, TokenRefreshed},
+    reply::{self, Empty},
 };
 use std::{collections::HashSet, rc::Rc, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
@@ -29,7 +30,7 @@ use crate::{
     node::{Node, Shared},
     outbox::{Outbox, SharedEvent},
     ports::{
-        identity::{SessionIdentity, TokenStamp, Verification},
+        identity::{SessionIdentity, TokenStamp},
         store::NotificationMark,
     },
     rates::{self, Allowance, Rate},
@@ -40,8 +41,16 @@ use whereto::Known;
 
 /// Reads (history, resume, lists) of one session that may wait for their turn.
 const READS_MAX: usize = 32;
-/// How long before a token runs out the client is told.
-const EXPIRING_BEFORE_MS: i64 = 60_000;
+
+/// What a session is opened with, besides its identity.
+#[derive(Clone, Debug, Default)]
+pub struct Opening {
+    /// The client's address and what it calls itself, for the audit log.
+    pub whence: audit::Whence,
+    /// How long the session outlives its token: its client is told that the token is about to
+    /// run out as any is, and closed so much later.
+    pub grace: Duration,
+}
 
 /// A session as its transport holds it. Dropping it ends the session.
 #[derive(Debug)]
@@ -107,6 +116,7 @@ pub(crate) struct SessionActor {
     expires_at: Option<Timestamp>,
     /// How long the session outlives its token, milliseconds.
     grace_ms: i64,
+    whence: audit::Whence,
     stamp: TokenStamp,
     is_welcomed: bool,
     is_expiring_told: bool,
@@ -138,9 +148,11 @@ impl SessionActor {
     pub(crate) fn open(
         node: Arc<Node>,
         identity: SessionIdentity,
-        grace_ms: i64,
+        opening: Opening,
         outbox: Arc<Outbox>,
     ) -> SessionHandle {
+        let Opening { whence, grace } = opening;
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
         let shared = node.shared.clone();
         let user_id = identity.user_id.clone();
         let closing = outbox.clone();
@@ -160,6 +172,7 @@ impl SessionActor {
                 outbox: own_outbox,
                 expires_at: identity.expires_at,
                 grace_ms,
+                whence,
                 stamp: identity.stamp,
                 node,
                 shared: for_actor,
@@ -192,15 +205,6 @@ impl SessionActor {
             expires_at: self.expires_at,
             stamp: self.stamp.clone(),
         }
-    }
-
-    /// Closes the socket when its token is not let in any more; whether it is.
-    fn is_let_in(&self) -> bool {
-        let refusal = self.shared.gate.refusal(&self.caller.user_id, &self.stamp);
-        if let Some(code) = refusal {
-            self.outbox.close(code);
-        }
-        refusal.is_none()
     }
 
     /// The person is in the directory: says welcome and opens the gates.
@@ -243,7 +247,7 @@ impl SessionActor {
             &self.caller.user_id,
             self.outbox.session_id(),
         );
-        self.shared.trail.note(opened);
+        self.shared.trail.note_from(opened, &self.whence);
         // Who was kept out since the first look did not find this socket among the open ones.
         self.is_let_in();
         self.shared.presence.opened(self.caller.user_id.clone());
@@ -254,103 +258,6 @@ impl SessionActor {
     fn push(&self, event: Event) {
         self.outbox
             .event(&SharedEvent::new(EventFrame::plain(event)));
-    }
-
-    /// Tells of the token's end shortly before it, and closes at it.
-    fn watch_token(&mut self, ctx: &mut Context<Self>) {
-        let Some(expires_at) = self.expires_at else {
-            return;
-        };
-        let now = self.shared.clock.now();
-        let left_ms = expires_at.plus_millis(self.grace_ms).millis_since(now);
-        if left_ms <= 0 {
-            self.outbox.close(CloseCode::TokenExpired);
-            return;
-        }
-        let until_told_ms = expires_at.millis_since(now) - EXPIRING_BEFORE_MS;
-        let wait_ms = if until_told_ms > 0 {
-            until_told_ms
-        } else {
-            if self.is_welcomed && !self.is_expiring_told {
-                self.is_expiring_told = true;
-                self.push(Event::SessionExpiring(SessionExpiring {
-                    token_expires_at: expires_at,
-                }));
-            }
-            left_ms
-        };
-        // An hour at most, so that a clock that was set is noticed.
-        let wait_ms = u64::try_from(wait_ms.min(3_600_000)).unwrap_or(0);
-        if let Some(timer) = self.token_timer.take() {
-            ctx.cancel_future(timer);
-        }
-        let wait = Duration::from_millis(wait_ms);
-        self.token_timer = Some(ctx.run_later(wait, |actor, ctx| {
-            actor.token_timer = None;
-            actor.watch_token(ctx);
-        }));
-    }
-
-    /// Takes another token. One that has to be asked about is waited for aside, and meanwhile the
-    /// session goes on with the one it has.
-    fn refresh(&mut self, token: &str, responder: Responder, ctx: &mut Context<Self>) {
-        if self.is_refreshing {
-            COUNTERS.rate_limited.add(1);
-            return responder.err(CommandError {
-                retry_after_ms: 1_000,
-                ..CommandError::new(ErrorCode::RateLimited, "another token is looked at")
-            });
-        }
-        let now = self.shared.clock.now();
-        match self.shared.identities.verify(token, now) {
-            Verification::Done(verified) => {
-                let result = verified.and_then(|identity| self.refreshed(identity, ctx));
-                responder.answer(result);
-            }
-            Verification::Waiting(verified) => {
-                self.is_refreshing = true;
-                ctx.spawn(verified.into_actor(self).map(move |verified, actor, ctx| {
-                    actor.is_refreshing = false;
-                    let result = verified.and_then(|identity| actor.refreshed(identity, ctx));
-                    responder.answer(result);
-                }));
-            }
-        }
-    }
-
-    fn refreshed(
-        &mut self,
-        identity: SessionIdentity,
-        ctx: &mut Context<Self>,
-    ) -> Result<Reply, CommandError> {
-        if identity.user_id != self.caller.user_id {
-            return Err(CommandError::forbidden(
-                "the token belongs to somebody else",
-            ));
-        }
-        self.outbox.set_roles(identity.roles);
-        self.caller.roles = identity.roles;
-        self.caller.name = identity.name.clone();
-        self.email = identity.email.clone();
-        // The running timer finds the new time when it fires; a shorter one needs its own.
-        let is_sooner = match (identity.expires_at, self.expires_at) {
-            (Some(new), Some(old)) => new < old,
-            (Some(_), None) => true,
-            _ => false,
-        };
-        self.expires_at = identity.expires_at;
-        self.stamp = identity.stamp.clone();
-        self.outbox.set_stamp(identity.stamp.clone());
-        // It may have been revoked between the look at it and now.
-        self.is_let_in();
-        self.is_expiring_told = false;
-        self.node.note_identity(&identity);
-        if is_sooner {
-            self.watch_token(ctx);
-        }
-        Ok(Reply::TokenRefreshed(TokenRefreshed {
-            token_expires_at: self.expires_at.unwrap_or(Timestamp::from_millis(i64::MAX)),
-        }))
     }
 
     /// Does a read when its turn comes: one at a time, and only when there is room for its
@@ -495,8 +402,10 @@ impl Handler<Inbound> for SessionActor {
     fn handle(&mut self, Inbound(frame): Inbound, ctx: &mut Self::Context) {
         let CommandFrame { id, command } = frame;
         let responder = Responder::socket(self.outbox.clone(), id);
-        let allowed = self.allowance.take(Rate::of_connection());
-        let allowed = allowed.map_err(rates::refusal);
+        let allowed = self.shared.stay().and_then(|()| {
+            let taken = self.allowance.take(Rate::of_connection());
+            taken.map_err(rates::refusal)
+        });
         let allowed = allowed.and_then(|()| self.shared.allow(&self.caller.user_id));
         if let Err(error) = allowed {
             return responder.err(error);

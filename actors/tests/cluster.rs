@@ -7,16 +7,25 @@ mod common;
 use bedside_actors::{
     cluster::{CallError, Calls, Cluster},
     node::Node,
-    ports::{clock::HurriedClock, store::PersonRecord},
+    ports::{
+        bus::{Bus as _, Inbox, Peer, Received, To},
+        clock::HurriedClock,
+        store::PersonRecord,
+    },
     testkit::{
         client::{Client, PlainIdentities, config},
-        hub::Hub,
+        hub::{Hub, HubBus},
         liar::{Disk, Liar},
     },
 };
 use bedside_protocol::{
-    Availability, CloseCode, Command, ConversationId, Event, NodeId, RelationKind, Role, Roles,
-    command::PresenceSet, consultation::ConsultationRef,
+    Availability, CloseCode, Command, ConversationId, Event, EventFrame, NodeId, RelationKind,
+    Role, Roles, Timestamp,
+    command::PresenceSet,
+    consultation::ConsultationRef,
+    event::ReceiptChanged,
+    limits,
+    node::{Audience, Delivery, NodeMessage, WireEvent},
 };
 use bytes::Bytes;
 use common::*;
@@ -123,6 +132,103 @@ fn two_on_two_nodes_talk_wherever_their_conversation_is() {
             let seen = patient.see(id, 3).await;
             assert!(seqs(&seen).ends_with(&[3]));
         }
+    });
+}
+
+/// Somebody on the hub who is no node, and says what a test wants said.
+struct Stranger {
+    bus: Arc<HubBus>,
+    said: AtomicU64,
+}
+
+struct Deaf;
+
+impl Inbox for Deaf {
+    fn received(&self, _: Received) {}
+    fn undelivered(&self, _: &Peer) {}
+    fn up(&self) {}
+    fn down(&self) {}
+}
+
+impl Stranger {
+    fn new(hub: &Arc<Hub>, name: &str) -> Self {
+        let bus = hub.bus(name);
+        bus.start(Arc::new(Deaf));
+        Self {
+            bus,
+            said: AtomicU64::new(0),
+        }
+    }
+
+    fn tell(&self, message: &NodeMessage) {
+        let mut batch = Vec::new();
+        message.write(&mut batch);
+        let link_seq = self.said.fetch_add(1, Ordering::SeqCst) + 1;
+        assert!(self.bus.publish(&To::All, link_seq, batch.into()));
+    }
+
+    fn tell_of_receipt(&self, id: ConversationId, reader: &str, up_to_seq: u64) {
+        let receipt = ReceiptChanged {
+            user_id: user(reader),
+            delivered_up_to_seq: up_to_seq,
+            read_up_to_seq: up_to_seq,
+            at: Timestamp::from_millis(0),
+        };
+        let frame = EventFrame::about(id, Event::ReceiptChanged(receipt));
+        self.tell(&NodeMessage::Deliver(Box::new(Delivery {
+            frame: WireEvent(frame),
+            to: vec![user("p")],
+            audience: Audience::All,
+            origin: None,
+        })));
+    }
+}
+
+/// Two nodes tell of the same marks when a conversation has just moved.
+#[test]
+fn a_socket_is_never_told_of_an_earlier_receipt_by_another_node() {
+    run(async {
+        let bed = Bed::new(1).await;
+        let node = &bed.nodes[0];
+        relate(node, "p", "d", RelationKind::Clinician).await;
+        know(node, &[("d", Role::Doctor)]).await;
+        let mut patient = Client::open(node, "p", Role::Patient).await;
+        let id = make(&mut patient, direct("d")).await;
+        let one = Stranger::new(&bed.hub, "n8");
+        let other = Stranger::new(&bed.hub, "n9");
+        one.tell_of_receipt(id, "d", 3);
+        other.tell_of_receipt(id, "d", 2);
+        other.tell_of_receipt(id, "d", 4);
+        let mut marks = Vec::new();
+        while marks.last() != Some(&4) {
+            let is_receipt = |frame: &EventFrame| matches!(frame.event, Event::ReceiptChanged(_));
+            if let Event::ReceiptChanged(change) = patient.wait_for(is_receipt).await.event {
+                marks.push(change.read_up_to_seq);
+            }
+        }
+        assert_eq!(marks, [3, 4]);
+    });
+}
+
+#[test]
+fn a_users_rate_is_shared_by_the_nodes_they_are_on() {
+    run(async {
+        let bed = Bed::new(2).await;
+        let (a, b) = (&bed.nodes[0], &bed.nodes[1]);
+        let _here = Client::open(a, "p", Role::Patient).await;
+        let _there = Client::open(b, "p", Role::Patient).await;
+        for node in [a, b] {
+            let cluster = node.cluster().unwrap();
+            until(|| cluster.is_elsewhere(&user("p"))).await;
+        }
+        let burst = limits::USER_COMMANDS_BURST as usize;
+        let taken = |node: &Arc<Node>| {
+            let taken = (0..2 * burst).take_while(|_| node.allow(&user("p")).is_ok());
+            taken.count()
+        };
+        let both = taken(a) + taken(b);
+        // What comes in while it is counted is less than half as much again.
+        assert!((burst..burst + burst / 2).contains(&both), "{both}");
     });
 }
 

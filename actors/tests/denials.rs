@@ -22,6 +22,7 @@ use bedside_protocol::{
     CloseCode, Command, ErrorCode, Role, Timestamp, UserId, command::SessionRefresh,
 };
 use common::*;
+use futures_util::future::poll_immediate;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -342,5 +343,28 @@ fn a_store_that_fails_denies_nothing_and_says_so() {
         client.glance().await;
         assert!(!client.outbox().is_closed());
         assert_eq!(store.denials().await.unwrap().records, []);
+    });
+}
+
+/// A block that is stored but not answered yet, and is then lifted, is not heard of after that.
+#[test]
+fn what_is_stored_last_is_heard_last() {
+    run(async {
+        let bed = Bed::new(2).await;
+        let (node, store) = &bed.nodes[0];
+        store.stall_answer("deny");
+        let mut blocking = Box::pin(node.deny(block("p1")));
+        assert!(poll_immediate(&mut blocking).await.is_none());
+        let mut lifting = Box::pin(node.unblock(user("p1")));
+        assert!(poll_immediate(&mut lifting).await.is_none());
+        store.unstall();
+        let (blocked, lifted) = futures_util::join!(blocking, lifting);
+        assert_eq!((blocked, lifted), (Ok(()), Ok(true)));
+        assert_eq!(signs_in(node, "p1 5000 a"), Ok(user("p1")));
+        // What comes after it on the same link has come after it.
+        node.deny(block("p2")).await.unwrap();
+        let other = bed.node(1);
+        until(async || signs_in(other, "p2 5000 b").is_err()).await;
+        assert_eq!(signs_in(other, "p1 5000 a"), Ok(user("p1")));
     });
 }

@@ -9,6 +9,7 @@ use bedside::{
         engine::{Config, EngineEdge, Parts, metrics::NoSessionMetrics},
         protocol::Limits,
     },
+    strangers::Strangers,
     ws::{Edge, admission::Admission, metrics::NoMetrics},
 };
 use bedside_actors::{
@@ -122,7 +123,8 @@ pub(crate) fn build_with(
         Arc::new(SystemClock),
         Arc::new(Nobody),
     );
-    let parts = http_parts(&node);
+    let strangers = Strangers::new(&node, &admission, 0);
+    let parts = http_parts(&node, &strangers);
     let mut edges: Vec<Arc<dyn Edge<Wire>>> = Vec::new();
     if let Some(engine) = &engine {
         edges.push(Arc::new(engine.clone()));
@@ -137,6 +139,7 @@ pub(crate) fn build_with(
         proxies: 0,
         allowed_origins: Vec::new(),
         admission,
+        strangers,
         node,
         redeem_ticket: Arc::new(|_| None.into()),
         routes: Arc::new(move |routes| {
@@ -150,7 +153,7 @@ pub(crate) fn build_with(
     })
 }
 
-fn http_parts(node: &Arc<Node>) -> HttpParts {
+fn http_parts(node: &Arc<Node>, strangers: &Arc<Strangers>) -> HttpParts {
     HttpParts {
         shown: Arc::default(),
         notify_room: Arc::new(|_, _| {}),
@@ -162,6 +165,8 @@ fn http_parts(node: &Arc<Node>) -> HttpParts {
         metrics_text: Arc::new(String::new),
         metrics_allowed: Arc::new(|_| false),
         demo: None,
+        strangers: Arc::clone(strangers),
+        fallback: None,
         http_metrics: Arc::new(NoHttpMetrics),
     }
 }

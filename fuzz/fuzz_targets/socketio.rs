@@ -7,6 +7,13 @@
 
 #![no_main]
 
+#[path = "../../src/budget.rs"]
+#[allow(dead_code, reason = "only the server needs all of it")]
+mod budget;
+#[path = "../../src/recent.rs"]
+#[allow(dead_code, reason = "only the server needs all of it")]
+mod recent;
+
 #[path = "../../src/ws"]
 #[allow(dead_code, reason = "only the server needs all of it")]
 mod ws {
@@ -49,8 +56,8 @@ use engineioxide_core::Packet;
 use libfuzzer_sys::fuzz_target;
 use socketio::{
     application::{
-        Application, Arguments, ClientEvent, ConnectRefused, ConnectRequest, End, Handshake,
-        Packets, Peer, PeerOutput,
+        Application, Arguments, ClientEvent, ConnectRefused, ConnectRequest, Connecting, End,
+        Handshake, Packets, Peer, PeerOutput,
     },
     engine::{self, metrics::NoSessionMetrics, speaker::Speaker as _},
     protocol::{Connection, Limits, SocketIo},
@@ -66,20 +73,25 @@ use ws::{admission::Admission, dialect::Output, frame::Opcode};
 /// Between two messages.
 const CUT: u8 = 0xff;
 
-/// Lets in everywhere but at `/x`, and gives back what it gets.
+/// Lets in everywhere but at `/x`, at `/w` not at once, and gives back what it gets.
 struct Echo;
 
 #[derive(Default)]
 struct Client(Vec<(Arguments, Option<i64>)>);
 
 impl Application for Echo {
-    fn connect(&self, request: ConnectRequest<'_>) -> Result<Box<dyn Peer>, ConnectRefused> {
+    fn connect(&self, request: ConnectRequest<'_>) -> Connecting {
+        let refused = ConnectRefused {
+            message: "no".to_owned(),
+            data: Some(request.auth.clone()),
+        };
         match request.namespace {
-            "/x" => Err(ConnectRefused {
-                message: "no".to_owned(),
-                data: Some(request.auth.clone()),
-            }),
-            _ => Ok(Box::<Client>::default()),
+            "/x" => Connecting::Done(Err(refused)),
+            "/w" => Connecting::Waiting(Box::pin(async {
+                tokio::task::yield_now().await;
+                Ok(Box::<Client>::default() as Box<dyn Peer>)
+            })),
+            _ => Connecting::Done(Ok(Box::<Client>::default())),
         }
     }
 }
@@ -129,6 +141,7 @@ impl Session {
         let handshake = Handshake {
             bearer: None,
             address,
+            agent: None,
         };
         Self {
             connection: Connection::new(server, handshake, None),

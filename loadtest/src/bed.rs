@@ -24,6 +24,8 @@ use crate::{Outcome, fault, http::Rest};
 const READY_WITHIN: Duration = Duration::from_secs(400);
 /// How long a killed process may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
+/// How long one that was asked to stop may take: what a node promises, and some more.
+const STOPPED_WITHIN: Duration = Duration::from_secs(40);
 
 /// What a service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +158,20 @@ impl Service {
     /// When it does not run, or does not go.
     pub async fn kill(&self) -> Outcome<()> {
         self.signal("KILL").await?;
-        let until = Instant::now() + GONE_WITHIN;
+        self.gone(GONE_WITHIN).await
+    }
+
+    /// Asks it to stop, and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not run, or does not stop.
+    pub async fn stop(&self) -> Outcome<()> {
+        self.signal("TERM").await?;
+        self.gone(STOPPED_WITHIN).await
+    }
+
+    async fn gone(&self, within: Duration) -> Outcome<()> {
+        let until = Instant::now() + within;
         while self.pid().is_some() {
             if Instant::now() > until {
                 return fault(format!("{} is not gone", self.name));

@@ -170,11 +170,13 @@ impl<'a> Play<'a> {
         self.order(|orders| orders.talk = true);
         tokio::time::sleep(self.plan.talk).await;
         let calm_latency = self.board.take_latency();
+        self.board.take_away();
         nemesis.strike(self.bed, &victim).await?;
         let ended = Instant::now();
         let whole = self.until_whole().await?;
         let whole_ms = ended.elapsed().as_secs_f64() * 1e3;
         let fault_latency = self.board.take_latency();
+        let away = self.board.take_away();
         victim.ready().await?;
         self.order(|orders| {
             orders.talk = false;
@@ -191,6 +193,8 @@ impl<'a> Play<'a> {
             seconds: begun.elapsed().as_secs_f64(),
             before: of(&calm_latency),
             during: of(&fault_latency),
+            lost_sockets: away.len(),
+            away: of(&away),
             verdict,
         })
     }

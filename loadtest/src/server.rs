@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -17,6 +17,8 @@ use crate::{Outcome, fault, process::Process};
 pub const SECRET: &str = "a secret of the load harness, for servers on loopback alone";
 /// How long a server may take until it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long one that is asked to stop may take: what the server promises, and some more.
+const STOP_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// How to start a server.
 #[derive(Clone, Debug)]
@@ -167,6 +169,26 @@ impl Server {
     #[must_use]
     pub fn process(&self) -> Process {
         Process(self.child.id())
+    }
+
+    /// Asks it to stop, and waits until it has; how it ended.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn stop(mut self) -> Outcome<ExitStatus> {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status()?;
+        if !asked.success() {
+            return fault("the server could not be asked to stop");
+        }
+        let until = Instant::now() + STOP_TIMEOUT;
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        fault("the server did not stop")
     }
 
     /// `kill -9`, and waits until it is gone.

@@ -154,6 +154,10 @@ pub struct SessionClosing {
     pub code: u16,
     /// Its name.
     pub reason: String,
+    /// When to come back, milliseconds from now; another for each client, so that they do not
+    /// all come at once. None: as after any close with this code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconnect_after_ms: Option<u64>,
 }
 
 /// An event of the log: `{"type":...,"seq":...,"data":{...}}`.

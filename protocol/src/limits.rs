@@ -27,8 +27,15 @@ pub const MESSAGE_FRAME_BYTES_MAX: usize = 128 * 1024;
 pub const HELLO_FRAME_BYTES_MAX: usize = 8 * 1024;
 /// How long a socket may take to say hello, milliseconds. Then it is closed with 4401.
 pub const HELLO_TIMEOUT_MS: u64 = 5_000;
-/// Sockets from one address that have not yet said hello.
-pub const UNAUTHENTICATED_PER_ADDRESS_MAX: usize = 64;
+/// Sockets from one address (an IPv6 /64) that have not yet said hello, and never more than half
+/// of what the server has room for. So many that a clinic behind one address can come back at once.
+pub const UNAUTHENTICATED_PER_ADDRESS_MAX: usize = 10_000;
+/// The same for an address that has failed too often of late, see the next one.
+pub const UNAUTHENTICATED_IN_DOUBT_MAX: usize = 1_000;
+/// Failures that one address (an IPv6 /64) has free, at once and again in each minute: tokens that
+/// cannot be trusted, and sockets that never said hello. Past it bad tokens get `rate_limited`.
+/// Good ones, and ones that have only run out, are never counted or held up.
+pub const FAILURES_PER_ADDRESS_A_MINUTE: u32 = 120;
 /// A token, bytes.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Positions in one `sync.resume`.

@@ -116,6 +116,8 @@ pub enum NodeAct {
     CancelConsultation,
     /// A message of the server's own, with this text.
     SystemMessage(String),
+    /// The same, where nothing can be added any more, too.
+    Notice(String),
 }
 
 /// What a conversation answers to another node.

@@ -18,6 +18,7 @@ mod create;
 mod denials;
 mod entry;
 mod filing;
+mod glass;
 mod listing;
 mod load;
 mod log;

@@ -10,7 +10,7 @@
 //!
 //! Read [`writer`](self) first: `queue.rs` (what waits), `writer.rs` (a commit), `pen.rs` and
 //! `changes.rs` (an entry), `fold.rs` and `unfiled.rs` (what is filed later), `checkpoint.rs` (the write-ahead
-//! log), `store.rs`, `audit.rs`, `consultations.rs`, `denials.rs` and `notifications.rs` (the port), `reads/` (one file per
+//! log), `store.rs`, `audit.rs`, `consultations.rs`, `denials.rs`, `glass.rs` and `notifications.rs` (the port), `reads/` (one file per
 //! kind of question).
 //!
 //! The file can be looked at with the `sqlite3` tool while the server runs. For a copy use
@@ -23,6 +23,7 @@ mod consultations;
 mod denials;
 mod fault;
 mod fold;
+mod glass;
 mod notifications;
 mod numbered;
 mod open;

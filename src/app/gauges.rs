@@ -18,6 +18,7 @@ use crate::{
     adapters::sqlite::{COMMIT_BUCKETS, SqliteStore},
     metrics::Metrics,
     server::Certificate,
+    ws::admission::Admission,
 };
 
 /// Shows whether the TLS certificate is the one in its files.
@@ -76,6 +77,27 @@ pub(super) fn register(metrics: &Metrics) {
         "From the commit to the last member's outbox.",
         &LATENCY_BUCKETS_S,
         || COUNTERS.stored_to_delivered.snapshot(),
+    );
+}
+
+/// Shows what comes of clients that have not shown a good token.
+pub(super) fn register_strangers(metrics: &Metrics, admission: &Arc<Admission>) {
+    macro_rules! counters {
+        ($($name:literal, $help:literal, $field:ident;)*) => {$({
+            let admission = admission.clone();
+            metrics.register_counter_fn($name, $help, move || admission.strangers().$field);
+        })*};
+    }
+    counters! {
+        "bedside_sign_in_failures_total", "Tokens that cannot be trusted, and sockets that never said hello.", failures;
+        "bedside_sign_in_throttled_total", "Those of them whose address had failed too often.", throttled;
+        "bedside_hello_waits_refused_total", "Sockets refused because too many of their address had not said hello.", refused_waits;
+    }
+    let admission = admission.clone();
+    metrics.register_gauge_fn(
+        "bedside_hello_waits",
+        "Sockets that have yet to say who they are.",
+        move || admission.strangers().waiting as f64,
     );
 }
 

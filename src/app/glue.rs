@@ -9,7 +9,7 @@ use super::peers::TicketOffice;
 use crate::{
     auth::{Gate, Identity},
     config::MetricsConfig,
-    demo::is_proxy_header,
+    demo::{is_local_host, is_proxy_header},
     http::{HttpMetrics, IssueTicket, IssuedTicket, TokenScopes},
     metrics::{self, Metrics},
     socketio::engine::metrics::{SessionMetrics, Transport},
@@ -56,10 +56,14 @@ pub(super) fn issue_tickets(tickets: Arc<TicketOffice>) -> Arc<IssueTicket> {
 
 /// Whether a request on the main listener may read the metrics.
 pub(super) fn may_read_metrics(request: &HttpRequest, config: &MetricsConfig) -> bool {
-    let is_proxied = request
-        .headers()
-        .keys()
-        .any(|name| is_proxy_header(name.as_str()));
+    // A page may reach this machine by a name of its own that leads here, which it leaves in `Host`.
+    let host = request.headers().get(header::HOST);
+    let is_own_name = |host: &header::HeaderValue| host.to_str().is_ok_and(is_local_host);
+    let is_proxied = !host.is_none_or(is_own_name)
+        || request
+            .headers()
+            .keys()
+            .any(|name| is_proxy_header(name.as_str()));
     let bearer = request
         .headers()
         .get(header::AUTHORIZATION)

@@ -14,6 +14,7 @@ use crate::{
         engine::{self, EngineEdge},
         protocol::Limits,
     },
+    strangers::Strangers,
     ws::admission::Admission,
 };
 
@@ -21,10 +22,16 @@ use crate::{
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// What is served to Socket.IO clients.
-pub(super) fn clinic(config: &Config, node: &Arc<Node>, shown: &Arc<Shown>) -> Arc<Clinic> {
+pub(super) fn clinic(
+    config: &Config,
+    node: &Arc<Node>,
+    shown: &Arc<Shown>,
+    strangers: &Arc<Strangers>,
+) -> Arc<Clinic> {
     Arc::new(Clinic::new(ClinicParts {
         node: node.clone(),
         shown: shown.clone(),
+        strangers: strangers.clone(),
         replay: config.socketio.replay,
         grace: config.socketio.grace,
     }))

@@ -1,6 +1,7 @@
 //! Answers of somebody else, kept for a while: each is asked for once, however many wait for it;
-//! when nobody answers, what was said before counts for some time yet, and nobody is asked for
-//! the next few seconds.
+//! when nobody answers, what was said before counts for some time yet, and the same is not asked
+//! again for the next few seconds. When several in a row are not answered, nothing is: one thing
+//! that the other side chokes on says little about the next.
 
 use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use parking_lot::Mutex;
@@ -15,8 +16,11 @@ use tokio::{sync::Semaphore, time::Instant};
 const KEPT_MAX: usize = 10_000;
 /// Questions under way at once.
 const ASKING_MAX: usize = 32;
-/// For how long nobody is asked after one was not answered.
+/// For how long what was not answered is not asked again.
 const PAUSE: Duration = Duration::from_secs(5);
+/// So many different questions without an answer, one after the other, and for that long nothing
+/// is asked at all.
+const SILENT_MAX: usize = 3;
 
 /// Nobody answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +59,15 @@ struct Table<V> {
     /// In the order in which they came in.
     order: VecDeque<About>,
     paused_until: Option<Instant>,
+    /// What was not answered since something was: different ones, no more than it takes.
+    silent: Vec<About>,
 }
 
 struct Row<V> {
     said: Option<(V, Instant)>,
     asking: Option<Answering<V>>,
+    /// It was not answered, and is not asked again before then.
+    again_at: Option<Instant>,
 }
 
 impl<V: Clone + Send + Sync + 'static> AskedBefore<V> {
@@ -69,6 +77,7 @@ impl<V: Clone + Send + Sync + 'static> AskedBefore<V> {
                 rows: HashMap::new(),
                 order: VecDeque::new(),
                 paused_until: None,
+                silent: Vec::new(),
             }),
             turns: Semaphore::new(ASKING_MAX),
             lasting,
@@ -85,6 +94,7 @@ impl<V: Clone + Send + Sync + 'static> AskedBefore<V> {
         let mut table = self.table.lock();
         let is_paused = table.paused_until.is_some_and(|until| now < until);
         let row = table.row(about);
+        let is_paused = is_paused || row.again_at.is_some_and(|until| now < until);
         if let Some((said, at)) = &row.said {
             let lasting = (self.lasting)(said);
             let lasts = match is_paused {
@@ -122,9 +132,10 @@ impl<V: Clone + Send + Sync + 'static> AskedBefore<V> {
         };
         let now = Instant::now();
         let mut table = self.table.lock();
-        table.paused_until = answer.is_err().then_some(now + PAUSE);
+        table.note(about, answer.is_ok(), now);
         let row = table.row(about);
         row.asking = None;
+        row.again_at = answer.is_err().then_some(now + PAUSE);
         match &answer {
             Ok(said) => row.said = Some((said.clone(), now)),
             Err(Unanswered) => {
@@ -140,6 +151,21 @@ impl<V: Clone + Send + Sync + 'static> AskedBefore<V> {
 }
 
 impl<V> Table<V> {
+    /// Pauses when too many different ones in a row were not answered.
+    fn note(&mut self, about: About, is_answered: bool, now: Instant) {
+        if is_answered {
+            self.silent.clear();
+            self.paused_until = None;
+            return;
+        }
+        if !self.silent.contains(&about) && self.silent.len() < SILENT_MAX {
+            self.silent.push(about);
+        }
+        if self.silent.len() >= SILENT_MAX {
+            self.paused_until = Some(now + PAUSE);
+        }
+    }
+
     fn row(&mut self, about: About) -> &mut Row<V> {
         if !self.rows.contains_key(&about) {
             while self.order.len() >= KEPT_MAX {
@@ -152,6 +178,7 @@ impl<V> Table<V> {
         self.rows.entry(about).or_insert(Row {
             said: None,
             asking: None,
+            again_at: None,
         })
     }
 }
@@ -208,13 +235,41 @@ mod tests {
         assert_eq!((get(&kept, 1, &other).await, other.asked()), (Ok(7), 2));
         // Nobody is asked in vain again and again.
         assert_eq!((get(&kept, 1, &other).await, other.asked()), (Ok(7), 2));
-        assert_eq!(get(&kept, 2, &other).await, Err(Unanswered));
-        assert_eq!(other.asked(), 2);
+        for (about, asked) in [(2, 3), (3, 4), (4, 4), (5, 4)] {
+            assert_eq!(get(&kept, about, &other).await, Err(Unanswered));
+            assert_eq!(other.asked(), asked, "the third is the last for now");
+        }
         tokio::time::advance(Duration::from_secs(540)).await;
         assert_eq!(get(&kept, 1, &other).await, Err(Unanswered));
         other.answers = true;
         tokio::time::advance(PAUSE).await;
-        assert_eq!((get(&kept, 1, &other).await, other.asked()), (Ok(7), 4));
+        let asked = other.asked();
+        assert_eq!(get(&kept, 1, &other).await, Ok(7));
+        assert_eq!(other.asked(), asked + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_nobody_can_answer_holds_no_other_up() {
+        let kept = AskedBefore::new(|_| LASTING);
+        let mut other = Other {
+            asked: Arc::default(),
+            answers: false,
+        };
+        for n in 0..20_u8 {
+            other.answers = false;
+            assert_eq!(get(&kept, 1, &other).await, Err(Unanswered));
+            other.answers = true;
+            assert_eq!(get(&kept, 10 + n, &other).await, Ok(7));
+        }
+        assert_eq!(other.asked(), 21, "it was asked about once, and 20 others");
+        // Many tries of one make no pause either.
+        other.answers = false;
+        for _ in 0..2 * SILENT_MAX {
+            tokio::time::advance(PAUSE).await;
+            assert_eq!(get(&kept, 1, &other).await, Err(Unanswered));
+        }
+        other.answers = true;
+        assert_eq!(get(&kept, 99, &other).await, Ok(7));
     }
 
     #[tokio::test]

@@ -41,6 +41,23 @@ pub(super) fn bearer_token(text: &str) -> Parsed<Secret> {
     Ok(Secret::new(text))
 }
 
+/// As Agora writes ids and certificates of projects.
+fn is_agora_key(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+pub(super) fn agora_id(text: &str) -> Parsed<String> {
+    is_agora_key(text)
+        .then(|| text.to_owned())
+        .ok_or("the 32 hexadecimal digits of a project at Agora")
+}
+
+pub(super) fn agora_certificate(text: &str) -> Parsed<Secret> {
+    is_agora_key(text)
+        .then(|| Secret::new(text))
+        .ok_or("the 32 hexadecimal digits of a certificate at Agora")
+}
+
 pub(super) fn host(text: &str) -> Parsed<IpAddr> {
     if text.eq_ignore_ascii_case("localhost") {
         return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));

@@ -175,6 +175,13 @@ variables! {
         /// How long notifications are kept, days, 1..=3,650.
         NOTIFICATION_RETENTION_DAYS = "30";
     }
+    "agora" {
+        /// The project at Agora to which calls go that this server cannot carry, 32 hexadecimal
+        /// digits; with `AGORA_APP_CERTIFICATE`, or neither.
+        AGORA_APP_ID;
+        /// The project's primary certificate, 32 hexadecimal digits.
+        AGORA_APP_CERTIFICATE: secret;
+    }
     "metrics" {
         /// Bearer token that opens `/metrics` to others than loopback, at least 16 bytes.
         METRICS_TOKEN: secret;
@@ -203,8 +210,6 @@ pub const BEDSIDE_CONFIG: &str = "BEDSIDE_CONFIG";
 /// Names that deployments set for features that this version does not have. Setting one is no
 /// fault, but it is said at start, so that nobody believes that it works.
 pub const NOT_USED: &[&str] = &[
-    "AGORA_APP_ID",
-    "AGORA_APP_CERTIFICATE",
     "AWS_REGION",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",

@@ -2,11 +2,12 @@
 
 mod audit;
 mod blocks;
+mod glass;
 mod revocations;
 
 use actix_web::rt;
 use bedside_actors::ports::store::{AuditRecord, DenialRecord};
-use bedside_protocol::{CommandError, UserId, limits::CONVERSATIONS_PAGE_MAX};
+use bedside_protocol::{CommandError, UserId, limits::CONVERSATIONS_PAGE_MAX, reply::History};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -33,6 +34,8 @@ pub(super) fn routes(routes: &mut Routes<'_>) {
                 .delete(blocks::delete, op("Lift a block").about("`lifted` is false when there was none.").for_admins().ok(one::<blocks::Lifted>)),
         )
         .add(at("/admin/blocks").get(blocks::list, op("Who is blocked").for_admins().ok(one::<blocks::Blocks>)))
+        .add(at("/admin/conversations/{conversation_id}/break-glass").post(glass::post, op("Read a conversation in an emergency").about("For an hour the caller may read it below, without being in it. The members are told who and why, in the conversation; the reason stands in the audit log too. Safe to repeat: each tells the members again and lasts an hour.").only_admins().created(one::<glass::Broken>)))
+        .add(at("/admin/conversations/{conversation_id}/messages").get(glass::history, op("A page of a log, in an emergency").about("The whole log, as of `/conversations/{conversation_id}/messages`, within an hour of breaking the glass; each page is written into the audit log.").only_admins().ok(one::<History>)))
         .add(at("/admin/audit").get(audit::list, op("What was written down for auditors").about("Newest first. `user` did it or is its subject; `from` is included, `to` is not. A page may have fewer rows than asked for, or none, and a cursor all the same. For the role admin.").only_admins().ok(one::<audit::Page>)));
 }
 
@@ -93,7 +96,13 @@ async fn write_down(
     Ok(parts.node.trail().write(record).await?)
 }
 
-/// Everything that is kept out.
-async fn denials(parts: &Parts) -> Result<Vec<DenialRecord>, Problem> {
-    Ok(parts.node.store().denials().await?.records)
+/// A page of what is kept out, as far as it is of one kind.
+async fn denied<R>(
+    parts: &Parts,
+    page: &Page,
+    of: fn(DenialRecord) -> Option<R>,
+    key: impl Fn(&R) -> String,
+) -> Result<(Vec<R>, Option<String>), Problem> {
+    let all = parts.node.store().denials().await?.records;
+    Ok(page.of(all.into_iter().filter_map(of).collect(), key)?)
 }

@@ -3,7 +3,7 @@
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 use bedside_actors::{
     caller::Caller,
-    ports::identity::{SessionIdentity, Verification},
+    ports::identity::{SessionIdentity, Verification, Verified},
 };
 use bedside_protocol::{
     Command, CommandError, ErrorCode, Reply, Role, Roles, UserId, limits::TOKEN_BYTES_MAX,
@@ -15,6 +15,7 @@ use super::{
     parts::{HttpParts, Parts},
     problem::{Problem, refuse},
 };
+use crate::strangers::Way;
 
 /// The scope with which an admin may write the directory.
 const DIRECTORY_WRITE: &str = "directory:write";
@@ -43,14 +44,15 @@ impl Bearer {
         let now = parts.node.clock().now();
         match parts.node.identities().verify(token, now) {
             Verification::Done(verified) => {
-                let bearer = verified.and_then(|identity| Self::verified(parts, identity, token));
+                let bearer = let_in(request, verified)
+                    .and_then(|identity| Self::verified(parts, identity, token));
                 Either::Left(ready(bearer.map_err(|error| refuse(request, error))))
             }
             Verification::Waiting(verified) => {
                 let (request, token) = (request.clone(), token.to_owned());
                 let bearer = async move {
                     let verified = verified.await;
-                    let bearer = verified
+                    let bearer = let_in(&request, verified)
                         .and_then(|identity| Self::verified(parts_of(&request), identity, &token));
                     bearer.map_err(|error| refuse(&request, error))
                 };
@@ -121,6 +123,17 @@ impl Bearer {
         };
         roles.has(Role::Service) || roles.has(Role::Admin) && has_scope()
     }
+}
+
+/// Who is not let in is told so, and an auditor is.
+fn let_in(request: &HttpRequest, verified: Verified) -> Verified {
+    verified.map_err(|error| {
+        let strangers = &parts_of(request).strangers;
+        let headers = request.head().headers();
+        let whence = strangers.whence(headers, request.peer_addr());
+        let why = error.message.clone();
+        strangers.refused(Way::Rest, &whence, None, &why, error)
+    })
 }
 
 fn parts_of(request: &HttpRequest) -> &HttpParts {

@@ -25,7 +25,10 @@ pub(super) fn routes(routes: &mut Routes<'_>) {
             at("/ready").get(
                 ready,
                 op("Whether the store can be written to")
-                    .about("503 while it cannot: send no traffic then.")
+                    .about(
+                        "503 while it cannot, and when the server is about to stop: send no \
+                         traffic then.",
+                    )
                     .ok(one::<Health>)
                     .also(503, one::<Health>),
             ),
@@ -56,10 +59,10 @@ struct Services {
 
 impl Health {
     async fn of(parts: &HttpParts) -> Self {
-        let (status, store) = if store_is_ready(parts).await {
-            ("ok", "ok")
-        } else {
-            ("degraded", "unavailable")
+        let (status, store) = match store_is_ready(parts).await {
+            true if parts.node.is_leaving() => ("stopping", "ok"),
+            true => ("ok", "ok"),
+            false => ("degraded", "unavailable"),
         };
         Self {
             status,
@@ -75,13 +78,14 @@ async fn store_is_ready(parts: &HttpParts) -> bool {
     matches!(tokio::time::timeout(READY_TIMEOUT, ready).await, Ok(Ok(())))
 }
 
-/// 200 as long as the process answers: `{status: "ok"|"degraded", timestamp,
+/// 200 as long as the process answers: `{status: "ok"|"degraded"|"stopping", timestamp,
 /// services: {store: "ok"|"unavailable"}, version}`.
 async fn health(parts: Parts) -> HttpResponse {
     HttpResponse::Ok().json(Health::of(&parts).await)
 }
 
-/// The same with 503 while the store cannot be written to: send no traffic then.
+/// The same with 503 while the store cannot be written to, or the server is about to stop: send
+/// no traffic then.
 async fn ready(parts: Parts) -> HttpResponse {
     let health = Health::of(&parts).await;
     if health.status == "ok" {

@@ -1,13 +1,16 @@
 //! What the facade is wired to.
 
 use actix_web::{HttpRequest, web};
-use bedside_actors::{node::Node, ports::identity::SessionIdentity};
+use bedside_actors::{
+    node::Node,
+    ports::{fallback::FallbackProvider, identity::SessionIdentity},
+};
 use bedside_protocol::{
     CommandError, ConsultationId, Person, Timestamp, UserId, notification::Json,
 };
 use std::{sync::Arc, time::Duration};
 
-use crate::seeds::Shown;
+use crate::{seeds::Shown, strangers::Strangers};
 
 /// The facade's parts, as every handler gets them.
 pub(crate) type Parts = web::Data<HttpParts>;
@@ -42,6 +45,10 @@ pub struct HttpParts {
     pub shown: Arc<Shown>,
     /// Where notifications for a consultation's room go.
     pub notify_room: Arc<NotifyRoom>,
+    /// Who is told of bad tokens.
+    pub strangers: Arc<Strangers>,
+    /// Where calls go that this server cannot carry. None: nowhere.
+    pub fallback: Option<Arc<dyn FallbackProvider>>,
     /// Who counts requests.
     pub http_metrics: Arc<dyn HttpMetrics>,
 }

@@ -70,6 +70,8 @@ pub struct Handshake {
     pub bearer: Option<String>,
     /// Who sent it, as far as proxies that are trusted tell.
     pub address: IpAddr,
+    /// What it calls itself, cut to 200 characters.
+    pub agent: Option<Box<str>>,
 }
 
 /// Why a client is not let in: `CONNECT_ERROR`.
@@ -248,7 +250,14 @@ impl Handshake {
             .and_then(|value| value.to_str().ok()?.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim().to_owned());
-        Self { bearer, address }
+        let agent = headers.get(header::USER_AGENT);
+        let agent = agent.and_then(|agent| agent.to_str().ok());
+        let agent = agent.map(|agent| agent.chars().take(200).collect());
+        Self {
+            bearer,
+            address,
+            agent,
+        }
     }
 }
 

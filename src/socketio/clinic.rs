@@ -16,7 +16,6 @@
 mod answers;
 mod asked;
 mod audit;
-mod budget;
 mod client;
 mod consultation;
 mod delivery;
@@ -29,21 +28,23 @@ mod messages;
 mod notifications;
 mod out;
 mod peer;
-mod recent;
 mod refresh;
 mod replay;
 mod rooms;
 mod root;
 
 use bedside_actors::{
+    audit::Whence,
     node::Node,
     ports::identity::{SessionIdentity, Verification, Verified},
 };
-use bedside_protocol::{ConsultationId, ConversationId, ErrorCode, Role, Roles, UserId};
+use bedside_protocol::{
+    CommandError, ConsultationId, ConversationId, ErrorCode, Role, Roles, UserId,
+};
 use futures_util::future::FutureExt as _;
 use serde::Deserialize as _;
 use serde_json::{Value as Json, json};
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use self::{
     client::Client,
@@ -64,6 +65,7 @@ use crate::{
         wire::{Answer, Refused, Seated, Told},
     },
     seeds::{SeedId, Shown},
+    strangers::{Strangers, Way},
 };
 
 /// What the sockets in a consultation's room are told.
@@ -83,6 +85,8 @@ pub struct ClinicParts {
     pub shown: Arc<Shown>,
     /// Whether clients of `/` are sent what they have missed: `BEDSIDE_SOCKETIO_REPLAY`.
     pub replay: bool,
+    /// Who is told of bad tokens.
+    pub strangers: Arc<Strangers>,
     /// How long clients stay after their token ran out: `BEDSIDE_SOCKETIO_EXPIRY`.
     pub grace: Duration,
 }
@@ -154,17 +158,17 @@ impl Clinic {
 /// A client that asks to be let in: where, from where, and what it says about itself.
 struct Knock<'a> {
     namespace: &'static str,
-    address: IpAddr,
+    whence: &'a Whence,
     auth: &'a Json,
 }
 
 impl Knock<'_> {
     /// Lets in whom the token speaks for.
     fn answer(&self, hall: &Arc<Hall>, verified: Verified) -> Connected {
-        let identity = verified.map_err(|error| self.refuse(hall, None, error.code, None))?;
+        let identity = verified.map_err(|error| self.refuse(hall, None, error, None))?;
         let roles = identity.roles;
         if roles.is_empty() || roles == Roles::from(Role::Service) {
-            return Err(self.refuse(hall, Some(&identity), ErrorCode::Forbidden, None));
+            return Err(self.refuse(hall, Some(&identity), no_rights(), None));
         }
         // Seed 003's clients say who they are, and were believed.
         let claimed = self.auth.get("userId").filter(|claimed| !claimed.is_null());
@@ -172,16 +176,16 @@ impl Knock<'_> {
             let claimed = SeedId::deserialize(claimed).ok();
             if claimed.as_ref().map(SeedId::as_str) != Some(identity.user_id.as_str()) {
                 let why = Some("auth.userId was somebody else");
-                return Err(self.refuse(hall, Some(&identity), ErrorCode::Forbidden, why));
+                return Err(self.refuse(hall, Some(&identity), no_rights(), why));
             }
         }
         Ok(match self.namespace {
-            Notifications::NAMESPACE => admit(hall, identity, Notifications),
-            Consultations::NAMESPACE => admit(hall, identity, Consultations::default()),
-            Messages::NAMESPACE => admit(hall, identity, Messages),
+            Notifications::NAMESPACE => self.admit(hall, identity, Notifications),
+            Consultations::NAMESPACE => self.admit(hall, identity, Consultations::default()),
+            Messages::NAMESPACE => self.admit(hall, identity, Messages),
             _ => {
                 let root = Root::new(hall, &identity.user_id, self.auth);
-                admit(hall, identity, root)
+                self.admit(hall, identity, root)
             }
         })
     }
@@ -190,37 +194,41 @@ impl Knock<'_> {
         &self,
         hall: &Arc<Hall>,
         who: Option<&SessionIdentity>,
-        code: ErrorCode,
+        error: CommandError,
         why: Option<&str>,
     ) -> ConnectRefused {
-        let who = who.map(|who| who.user_id.clone());
-        let entry = hall
-            .door
-            .entry(self.address, self.namespace, why.unwrap_or(code.name()));
-        // That we cannot tell is nothing that anybody did.
-        let entry = entry.filter(|_| code != ErrorCode::Unavailable);
-        if let Some(entry) = entry {
-            let record = entry.by(who, hall.node.clock().now());
-            hall.node
-                .trail()
-                .note_from(record, Some(self.address), None);
-        }
+        let (way, who) = (Way::SocketIo(self.namespace), who.map(|who| &who.user_id));
+        let why = why.unwrap_or(error.code.name());
+        let error = hall.strangers.refused(way, self.whence, who, why, error);
         // Whatever is wrong with a token, for these clients it is one thing. That it could not be
-        // looked at is another: they try again with the same one.
-        let message = match code {
-            ErrorCode::Unavailable => code,
+        // looked at is another, and so is that there were too many: they come again with it.
+        let message = match error.code {
+            ErrorCode::Unavailable | ErrorCode::RateLimited => error.code,
             _ => ErrorCode::Unauthorized,
         };
+        let mut data = json!({"code": error.code.name()});
+        if error.code == ErrorCode::RateLimited {
+            data["retry_after_ms"] = error.retry_after_ms.into();
+        }
         ConnectRefused {
             message: message.name().to_owned(),
-            data: Some(json!({"code": code.name()})),
+            data: Some(data),
         }
+    }
+
+    fn admit<D: Dialect>(
+        &self,
+        hall: &Arc<Hall>,
+        identity: SessionIdentity,
+        dialect: D,
+    ) -> Box<dyn Peer> {
+        let client = Client::open(hall, identity, self.whence, D::NAMESPACE, D::AMBIENT);
+        Box::new(ClinicPeer::new(client, dialect))
     }
 }
 
-fn admit<D: Dialect>(hall: &Arc<Hall>, identity: SessionIdentity, dialect: D) -> Box<dyn Peer> {
-    let client = Client::open(hall, identity, D::NAMESPACE, D::AMBIENT);
-    Box::new(ClinicPeer::new(client, dialect))
+fn no_rights() -> CommandError {
+    CommandError::forbidden("this token has no rights here")
 }
 
 impl Application for Clinic {
@@ -239,27 +247,30 @@ impl Application for Clinic {
             }));
         };
         let hall = &self.hall;
+        let handshake = request.handshake;
+        let whence = Whence::new(handshake.address, handshake.agent.as_deref());
         let knock = Knock {
             namespace,
-            address: request.handshake.address,
+            whence: &whence,
             auth: request.auth,
         };
         let token = request.auth.get("token").and_then(Json::as_str);
         let Some(token) = token.or(request.handshake.bearer.as_deref()) else {
-            let refused = knock.refuse(hall, None, ErrorCode::Unauthorized, None);
+            let error = CommandError::new(ErrorCode::Unauthorized, "there is no token");
+            let refused = knock.refuse(hall, None, error, None);
             return Connecting::Done(Err(refused));
         };
         let node = &hall.node;
         match node.identities().verify(token, node.clock().now()) {
             Verification::Done(verified) => knock.answer(hall, verified).into(),
             Verification::Waiting(verified) => {
-                let (hall, address) = (Arc::clone(hall), knock.address);
+                let hall = Arc::clone(hall);
                 let auth = request.auth.clone();
                 let connected = async move {
                     let verified = verified.await;
                     let knock = Knock {
                         namespace,
-                        address,
+                        whence: &whence,
                         auth: &auth,
                     };
                     knock.answer(&hall, verified)

@@ -213,7 +213,9 @@ impl Connection {
                     admitting: (!is_ready).then(|| socket_id.into()),
                 });
                 self.alone = None;
-                self.waiting = None;
+                if let Some(mut waiting) = self.waiting.take() {
+                    waiting.excuse();
+                }
                 Ok(())
             }
             Err(refused) => self.refuse(&namespace, &refused),
@@ -246,6 +248,10 @@ impl Connection {
     fn refuse(&mut self, namespace: &str, refused: &ConnectRefused) -> Result<(), CloseCode> {
         let frame = packets::refusal(self.format(), namespace, refused);
         self.queue.push_back(frame);
+        // What is wrong with a token is counted by the application.
+        if let (Some(_), Some(waiting)) = (&refused.data, &mut self.waiting) {
+            waiting.excuse();
+        }
         self.refusals += 1;
         if self.refusals >= self.server.limits.refusals_max {
             return Err(CloseCode::Unauthorized);

@@ -569,7 +569,7 @@ pub fn framed(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     [frame_header(opcode, payload.len()).as_slice(), payload].concat()
 }
 
-/// What cannot be seen from outside; the rest is in `tests/frames.rs`.
+/// What cannot be seen from outside; the rest is in `tests/frames/`.
 #[cfg(test)]
 mod tests {
     use super::*;

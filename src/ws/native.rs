@@ -1,10 +1,11 @@
 //! The native protocol on a socket: first who it is, then commands in and the outbox out.
 
 use bedside_actors::{
+    audit::Whence,
     node::Node,
     outbox::{Drained, Encoder, Outbox},
     ports::identity::{SessionIdentity, Verification, Verified},
-    session::SessionHandle,
+    session::{Opening, SessionHandle},
 };
 use bedside_protocol::{
     CloseCode, Command, CommandError, CommandFrame, ErrorCode, Event, EventFrame, WireFormat,
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, LocalBoxFuture};
 use std::{
     collections::VecDeque,
+    ops::RangeInclusive,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -27,10 +29,32 @@ use super::{
     encoder::NativeEncoder,
     metrics::SocketMetrics,
 };
+use crate::strangers::{Strangers, Way};
 
 /// Frames in a row that are no commands. More come from no client that could be helped by
 /// another answer.
 const MALFORMED_MAX: u32 = 100;
+/// When clients of a server that stops are told to come back: not before it may be there again.
+const RECONNECT_AFTER_MS: RangeInclusive<u64> = 500..=3_500;
+
+/// A client that has yet to say who it is.
+pub struct Stranger {
+    /// Who is told when its token is bad.
+    pub strangers: Arc<Strangers>,
+    /// What is known of it.
+    pub whence: Whence,
+    /// Its place among all who have yet to.
+    pub waiting: Waiting,
+}
+
+impl Stranger {
+    /// Its token is bad: what it is told.
+    fn refused(&self, error: CommandError) -> CommandError {
+        let why = error.message.clone();
+        self.strangers
+            .refused(Way::Native, &self.whence, None, &why, error)
+    }
+}
 
 /// One socket that speaks the native protocol.
 pub struct Native {
@@ -42,7 +66,11 @@ pub struct Native {
 
 enum State {
     /// It has yet to say who it is.
-    Hello { deadline: Instant, waiting: Waiting },
+    Hello {
+        deadline: Instant,
+        // Boxed: a socket that has said hello must not pay for its room.
+        stranger: Box<Stranger>,
+    },
     /// It has, and somebody else is asked about its token.
     Asking(Asking),
     /// It was turned away for this.
@@ -53,7 +81,7 @@ enum State {
 
 struct Asking {
     deadline: Instant,
-    _waiting: Waiting,
+    stranger: Box<Stranger>,
     /// Under which id the hello is answered.
     id: Option<u64>,
     verified: BoxFuture<'static, Verified>,
@@ -74,14 +102,17 @@ impl Native {
         node: Arc<Node>,
         format: WireFormat,
         metrics: Arc<dyn SocketMetrics>,
-        waiting: Waiting,
+        stranger: Stranger,
     ) -> Self {
         let deadline = Instant::now() + Duration::from_millis(limits::HELLO_TIMEOUT_MS);
         Self {
             node,
             format,
             metrics,
-            state: State::Hello { deadline, waiting },
+            state: State::Hello {
+                deadline,
+                stranger: Box::new(stranger),
+            },
         }
     }
 
@@ -92,8 +123,9 @@ impl Native {
         format: WireFormat,
         metrics: Arc<dyn SocketMetrics>,
         identity: SessionIdentity,
+        whence: Whence,
     ) -> Self {
-        let state = State::Open(Session::open(&node, format, identity));
+        let state = State::Open(Session::open(&node, format, identity, whence));
         Self {
             node,
             format,
@@ -117,10 +149,21 @@ impl Native {
             }
             Err(fault) => return self.turn_away(fault.id, &fault.error),
         };
+        let State::Hello { stranger, .. } = &mut self.state else {
+            return Step::Next;
+        };
+        // It has shown a token; what is wrong with that is counted by itself.
+        stranger.waiting.excuse();
         let identities = self.node.identities();
         match identities.verify(&token, self.node.clock().now()) {
-            Verification::Done(Ok(identity)) => self.let_in(id, identity),
-            Verification::Done(Err(error)) => return self.turn_away(id, &error),
+            Verification::Done(Ok(identity)) => {
+                let whence = stranger.whence.clone();
+                self.let_in(id, identity, whence);
+            }
+            Verification::Done(Err(error)) => {
+                let error = stranger.refused(error);
+                return self.turn_away(id, &error);
+            }
             Verification::Waiting(verified) => self.ask(id, verified),
         }
         Step::Next
@@ -128,10 +171,10 @@ impl Native {
 
     fn ask(&mut self, id: Option<u64>, verified: BoxFuture<'static, Verified>) {
         let state = std::mem::replace(&mut self.state, State::Refused(CloseCode::Unauthorized));
-        if let State::Hello { deadline, waiting } = state {
+        if let State::Hello { deadline, stranger } = state {
             self.state = State::Asking(Asking {
                 deadline,
-                _waiting: waiting,
+                stranger,
                 id,
                 verified,
             });
@@ -151,18 +194,20 @@ impl Native {
         cx.waker().wake_by_ref();
         match verified {
             Ok(identity) => {
-                self.let_in(id, identity);
+                let whence = asking.stranger.whence.clone();
+                self.let_in(id, identity, whence);
                 None
             }
             Err(error) => {
+                let error = asking.stranger.refused(error);
                 self.state = State::Refused(close_code(&error));
                 Some(NativeEncoder::of(self.format).error(id, &error))
             }
         }
     }
 
-    fn let_in(&mut self, id: Option<u64>, identity: SessionIdentity) {
-        let mut session = Session::open(&self.node, self.format, identity);
+    fn let_in(&mut self, id: Option<u64>, identity: SessionIdentity, whence: Whence) {
+        let mut session = Session::open(&self.node, self.format, identity, whence);
         // The session answers, so that the welcome comes first. The token stays here.
         session.on_command(CommandFrame {
             id,
@@ -183,16 +228,34 @@ impl Native {
 fn close_code(error: &CommandError) -> CloseCode {
     match error.code {
         ErrorCode::Unavailable => CloseCode::Overloaded,
+        // One that is told to wait is still one whose token is bad, so it stays 4401.
         // Before hello nothing but a block is forbidden.
         ErrorCode::Forbidden => CloseCode::Blocked,
         _ => CloseCode::Unauthorized,
     }
 }
 
+/// Spread out: all clients of a server that stops come back, to it or to the others.
+fn reconnect_after_ms() -> u64 {
+    let spread = RECONNECT_AFTER_MS.end() - RECONNECT_AFTER_MS.start() + 1;
+    // Without randomness all come at once, which is no more than they would do untold.
+    let chance = getrandom::u64().unwrap_or_default();
+    RECONNECT_AFTER_MS.start() + chance % spread
+}
+
 impl Session {
-    fn open(node: &Arc<Node>, format: WireFormat, identity: SessionIdentity) -> Self {
+    fn open(
+        node: &Arc<Node>,
+        format: WireFormat,
+        identity: SessionIdentity,
+        whence: Whence,
+    ) -> Self {
         let outbox = Outbox::new(NativeEncoder::of(format), identity.roles);
-        let handle = node.open_session(identity, Arc::clone(&outbox));
+        let opening = Opening {
+            whence,
+            ..Opening::default()
+        };
+        let handle = node.open_session_of(identity, opening, Arc::clone(&outbox));
         Self {
             handle: Rc::new(handle),
             outbox,
@@ -231,8 +294,8 @@ impl Dialect for Native {
             _ => return Step::Close(CloseCode::UnsupportedData),
         };
         let session = match &mut self.state {
-            State::Hello { waiting, .. } => {
-                let draining = waiting.is_draining();
+            State::Hello { stranger, .. } => {
+                let draining = stranger.waiting.is_draining();
                 return self.on_first_frame(payload, draining);
             }
             State::Asking(_) | State::Refused(_) => return Step::Next,
@@ -300,6 +363,7 @@ impl Dialect for Native {
         let closing = Event::SessionClosing(SessionClosing {
             code: code.number(),
             reason: code.name().to_owned(),
+            reconnect_after_ms: (code == CloseCode::GoingAway).then(reconnect_after_ms),
         });
         Some(NativeEncoder::of(self.format).event(&EventFrame::plain(closing)))
     }

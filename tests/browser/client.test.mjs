@@ -444,6 +444,19 @@ test('the code of session.closing counts where the close frame was lost', async 
   assert.equal(client.states.at(-1).reason, 'replaced');
 });
 
+test('a server that is started anew says when to come back', async () => {
+  const world = new World();
+  const client = await online(world);
+  world.socket.tell({ type: 'session.closing', data: { code: 1001, reason: 'going_away', reconnect_after_ms: 2345 } });
+  world.socket.end(1001);
+  assert.equal(client.state, 'reconnecting');
+  assert.equal(client.states.at(-1).delay, 2345);
+  await pass(2_344);
+  assert.equal(client.state, 'reconnecting');
+  await pass(2);
+  assert.equal(client.state, 'online');
+});
+
 test('a refused token is never used again', async () => {
   const world = new World();
   const client = await online(world);

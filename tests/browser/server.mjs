@@ -52,6 +52,12 @@ export async function startServer({ secret, settings } = {}) {
       child.kill('SIGKILL');
       await ended;
     },
+    /** Asks it to stop, as for an upgrade; its exit code. */
+    async terminate() {
+      const ended = new Promise((done) => child.once('exit', done));
+      child.kill('SIGTERM');
+      return ended;
+    },
     async stop() {
       if (child && child.exitCode === null && child.signalCode === null) await server.kill();
       await rm(data, { recursive: true, force: true });

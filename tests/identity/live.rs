@@ -91,7 +91,7 @@ impl Running {
             token => format!("Authorization: Bearer {token}\r\n"),
         };
         self.http(format!(
-            "GET {path} HTTP/1.1\r\nHost: x\r\n{bearer}Connection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\n{bearer}Connection: close\r\n\r\n"
         ))
         .await
     }

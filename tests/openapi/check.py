@@ -80,6 +80,8 @@ class Server:
         self.log = Path(home, "server.log")
         clean = {name: value for name, value in os.environ.items() if not name.startswith("BEDSIDE_")}
         settings = {"JWT_SECRET": self.secret, "PORT": "0", "BEDSIDE_DATA_DIR": str(Path(home, "data")), "BEDSIDE_LOG": "warn"}
+        # Without a project at Agora its routes answer 503.
+        settings |= {"AGORA_APP_ID": "0" * 32, "AGORA_APP_CERTIFICATE": "1" * 32}
         self.process = subprocess.Popen(
             [os.environ["BEDSIDE_BIN"]], env={**clean, **settings}, stdout=self.log.open("w"), stderr=subprocess.STDOUT
         )

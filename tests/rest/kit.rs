@@ -1,6 +1,6 @@
 //! A node over a store in memory, its routes, and a client that reads like prose.
 
-use actix_http::Request;
+use actix_http::{Request, h1};
 use actix_web::{
     App, HttpRequest,
     body::to_bytes,
@@ -13,14 +13,19 @@ use actix_web::{
     test::{self, TestRequest},
 };
 use bedside::{
+    adapters::agora::Agora,
+    config::{AgoraConfig, Secret},
     http::{self, Cors, DemoLogin, DemoToken, HttpMetrics, HttpParts, IssuedTicket, TokenScopes},
     seeds::Shown,
+    strangers::Strangers,
+    ws::admission::Admission,
 };
 use bedside_actors::{
     audit::AuditKey,
     node::{Node, NodeConfig},
     ports::{
         clock::ManualClock,
+        fallback::FallbackProvider,
         identity::{Identities, SessionIdentity, TokenId, TokenStamp, Verification, Verified},
         store::{BodyHash, Relation, Store, memory::MemoryStore},
     },
@@ -41,6 +46,9 @@ use std::{
 
 /// A staff origin that may call with credentials.
 pub(crate) const ORIGIN: &str = "https://clinic.example";
+
+pub(crate) const AGORA_APP_ID: &str = "970CA35de60c44645bbae8a215061b33";
+const AGORA_CERTIFICATE: &str = "5CFd2fd1755d40ecb72977518be15d3b";
 
 /// When the tests take place.
 pub(crate) const NOW_MS: i64 = 1_795_000_000_000;
@@ -140,6 +148,8 @@ pub(crate) struct Options {
     pub(crate) demo: bool,
     pub(crate) credentials: bool,
     pub(crate) metrics_allowed: bool,
+    pub(crate) proxies: usize,
+    pub(crate) agora: bool,
 }
 
 impl Default for Options {
@@ -148,6 +158,8 @@ impl Default for Options {
             demo: true,
             credentials: true,
             metrics_allowed: true,
+            proxies: 0,
+            agora: true,
         }
     }
 }
@@ -200,6 +212,14 @@ pub(crate) struct Inside {
     rooms: Arc<Rooms>,
 }
 
+/// A project at Agora.
+fn agora() -> Arc<dyn FallbackProvider> {
+    Arc::new(Agora::new(AgoraConfig {
+        app_id: AGORA_APP_ID.to_owned(),
+        certificate: Secret::new(AGORA_CERTIFICATE),
+    }))
+}
+
 /// What goes into [`HttpParts`] for these options, and what tests look at.
 pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
     let store = Arc::new(MemoryStore::default());
@@ -217,6 +237,7 @@ pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
         on_command: None,
     };
     let node = Node::start(config, store.clone(), clock.clone(), Arc::new(OpenBook));
+    let strangers = Strangers::new(&node, &Admission::new(100), options.proxies);
     let metrics_allowed = options.metrics_allowed;
     let parts = HttpParts {
         node,
@@ -243,6 +264,8 @@ pub(crate) fn parts(options: &Options) -> (HttpParts, Inside) {
         demo: options.demo.then(|| Arc::new(Demo) as Arc<dyn DemoLogin>),
         shown: Arc::new(Shown::default()),
         notify_room: Arc::new(move |id, shown| told.0.lock().push((id.number(), shown))),
+        strangers,
+        fallback: options.agora.then(agora),
         http_metrics: counted.clone(),
     };
     let inside = Inside {
@@ -286,6 +309,7 @@ impl Api {
         Asking {
             api: self,
             request: TestRequest::with_uri(path).method(method),
+            is_unfinished: false,
         }
     }
 
@@ -398,6 +422,7 @@ pub(crate) fn user(id: &str) -> UserId {
 pub(crate) struct Asking<'a> {
     api: &'a Api,
     request: TestRequest,
+    is_unfinished: bool,
 }
 
 impl Asking<'_> {
@@ -427,8 +452,20 @@ impl Asking<'_> {
         self
     }
 
+    /// A body whose end never comes.
+    pub(crate) fn unfinished(mut self) -> Self {
+        self.is_unfinished = true;
+        self
+    }
+
     async fn answer(self) -> Answer {
-        let response = (self.api.call)(self.request.to_request()).await;
+        let mut request = self.request.to_request();
+        // Held until it is answered.
+        let (_sender, payload) = h1::Payload::create(false);
+        if self.is_unfinished {
+            *request.payload() = payload.into();
+        }
+        let response = (self.api.call)(request).await;
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = to_bytes(response.into_body()).await;
         let bytes = bytes.unwrap_or_else(|_| panic!("the body can be read"));

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use bedside_protocol::limits::{REST_BODY_BYTES_MAX, TEXT_BYTES_MAX};
 use serde_json::json;
 
-use crate::kit::{Api, DOCTOR};
+use crate::kit::{Api, DOCTOR, SERVICE};
 
 /// A JSON object of exactly this many bytes.
 fn json_of(bytes: usize) -> Vec<u8> {
@@ -142,5 +142,40 @@ async fn path_parts_that_cannot_be_ids_name_nothing() {
         &format!("{conversation}/messages/99999999999999999999999"),
     ] {
         api.get(path).by(DOCTOR).await.refused("not_found");
+    }
+}
+
+#[actix_web::test]
+async fn a_body_that_never_ends_is_given_up_on() {
+    let api = Api::start().await;
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let post = api.post("/api/v1/conversations").by(DOCTOR).unfinished();
+    let refused = post.header("content-type", "application/json").await;
+    assert_eq!(refused.status, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(begun.elapsed().as_secs(), 30);
+}
+
+#[actix_web::test]
+async fn deeply_nested_bodies_are_refused() {
+    let api = Api::start().await;
+    let direct = api.direct().await;
+    let notify = |data: &str| {
+        let body = format!(
+            r#"{{"type":"MESSAGE_RECEIVED","user_ids":["p1"],"title":"a","body":"b","data":{data}}}"#
+        );
+        api.post("/api/v1/notifications").by(SERVICE).bytes(body)
+    };
+    let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    for levels in [128, 1_000, 100_000] {
+        let object = format!(r#"{{"a":{}}}"#, nested(levels));
+        for data in [nested(levels), object] {
+            notify(&data).await.refused("invalid_argument");
+        }
+        let deep = nested(levels);
+        for body in [deep.clone(), format!(r#"{{"text":{deep}}}"#)] {
+            let post = api.post(&format!("{direct}/messages")).by(DOCTOR);
+            post.bytes(body).await.refused("invalid_argument");
+        }
     }
 }

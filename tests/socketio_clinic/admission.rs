@@ -1,7 +1,7 @@
 //! Who is let in.
 
-use bedside_actors::ports::store::{Denial, DenialRecord};
-use bedside_protocol::Timestamp;
+use bedside_actors::ports::store::{AuditRange, Denial, DenialRecord};
+use bedside_protocol::{Timestamp, limits};
 use serde_json::json;
 
 use crate::kit::{Ward, user};
@@ -38,7 +38,7 @@ async fn without_a_good_token_nobody_is_let_in_and_the_audit_log_says_so() {
     let log = ward.audit_log();
     assert_eq!(log[0].action, "connect.refused");
     assert_eq!(log[0].subject, "socketio /");
-    assert_eq!(log[0].detail, "unauthorized; address 192.0.2.7");
+    assert_eq!(log[0].detail, "unauthorized");
     assert_eq!(log[0].actor, None);
 }
 
@@ -75,7 +75,7 @@ async fn whoever_says_to_be_somebody_else_is_not_let_in() {
     }
     ward.until("it is written down", || ward.audited("p2").len() == 3)
         .await;
-    let detail = "auth.userId was somebody else; address 192.0.2.7".to_owned();
+    let detail = "auth.userId was somebody else".to_owned();
     let subject = "socketio /notifications".to_owned();
     assert_eq!(ward.audited("p2")[0], ("connect.refused", subject, detail));
     let own = json!({"token": "patient:12", "userId": 12});
@@ -177,4 +177,50 @@ fn denied(denial: Denial) -> DenialRecord {
         at: Timestamp::now(),
         by: user("a1"),
     }
+}
+
+#[actix_web::test]
+async fn bad_tokens_of_one_address_are_told_to_wait_and_good_ones_are_not() {
+    let ward = Ward::open();
+    let dial = async |token: &str| ward.dial("/messages", json!({"token": token})).await;
+    for _ in 0..limits::FAILURES_PER_ADDRESS_A_MINUTE {
+        let refused = dial("forged").await.err().expect("is refused");
+        assert_eq!(refused["message"], "unauthorized");
+    }
+    let refused = loop {
+        let refused = dial("forged").await.err().expect("is refused");
+        if refused["message"] != "unauthorized" {
+            break refused;
+        }
+    };
+    assert_eq!(refused["message"], "rate_limited");
+    assert_eq!(refused["data"]["code"], "rate_limited");
+    let wait = refused["data"]["retry_after_ms"].as_u64().expect("a wait");
+    assert!((1..=500).contains(&wait), "{refused}");
+    assert!(dial("patient:p1").await.is_ok());
+    // It has only run out, so it is not one of them.
+    let refused = dial("old").await.err().expect("is refused");
+    assert_eq!(refused["message"], "unauthorized");
+}
+
+#[actix_web::test]
+async fn a_session_is_written_down_with_where_it_came_from() {
+    let ward = Ward::open();
+    let _client = ward.connect("/messages", "patient:p1").await;
+    let range = AuditRange {
+        from_seq: 1,
+        to_seq: u64::MAX,
+        newest_first: false,
+        limit: 10,
+    };
+    let opened = loop {
+        let entries = ward.store.audit_entries("alone".to_owned(), range).await;
+        let mut entries = entries.expect("reads").into_iter();
+        if let Some(entry) = entries.find(|e| e.record.action == "session.open") {
+            break entry;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(opened.ip.as_deref(), Some("192.0.2.7"));
+    assert_eq!(opened.agent.as_deref(), Some("a test"));
 }

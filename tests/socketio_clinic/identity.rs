@@ -1,6 +1,6 @@
 //! Whoever is named as the one who does something has to be the caller.
 
-use bedside_protocol::MessageId;
+use bedside_protocol::{MessageId, NotificationId};
 use serde_json::{Value, json};
 
 use crate::kit::Ward;
@@ -84,6 +84,20 @@ async fn in_every_event_of_every_namespace() {
     is_refused(&ward, "/messages", &in_consultation, "send-message", send).await;
     is_refused(&ward, "/messages", &in_consultation, "typing", typing).await;
     is_refused(&ward, "/messages", &about, "message-read", read).await;
+    let id = NotificationId::new();
+    let (about, seen) = (format!("notification {id}"), "notification:acknowledge");
+    let honest = json!({"notificationId": id});
+    is_refused(&ward, "/notifications", &about, seen, honest).await;
+    // It names nobody, and so nobody else either.
+    let mut client = ward.root("patient:12").await;
+    for field in ["senderId", "userId", "initiatedBy"] {
+        let mut hostile = json!({"status": "busy"});
+        hostile[field] = json!("5");
+        assert_eq!(client.refused("set_status", hostile).await, "forbidden");
+        let (action, _, detail) = ward.audited("12").pop().expect("an entry");
+        assert_eq!(action, "identity.mismatch");
+        assert_eq!(detail, format!("socketio / set_status: {field} was user 5"));
+    }
     // Nothing of it was done.
     let mut doctor = ward.connect("/messages", "doctor:5").await;
     let send = json!({"consultationId": number, "message": "first", "senderId": 5});

@@ -68,3 +68,40 @@ fn all_servers_get_the_same_fact() {
         assert!(got.iter().all(|one| *one == Ok(first.clone())), "{got:?}");
     });
 }
+
+/// A load reads in several steps, and another server may append between them.
+#[test]
+fn what_a_load_counts_is_of_one_moment() {
+    let Some(keyspace) = Keyspace::take() else {
+        return;
+    };
+    let (writer, reader) = (keyspace.open(), keyspace.open());
+    wait(async {
+        let fixture = Fixture::new(writer.clone());
+        let mut room = fixture.room(&["d1"]).await;
+        let id = room.id;
+        let write = async {
+            for n in 0..40 {
+                room.say("d1", &format!("{n}")).await;
+            }
+        };
+        let load = async {
+            let mut loads = 0;
+            loop {
+                let loaded = reader
+                    .load(id, false)
+                    .await
+                    .expect("a load")
+                    .expect("it is there");
+                let sent = loaded.sender_ords.get(&user("d1")).copied().unwrap_or(0);
+                assert_eq!(sent, loaded.head.ord, "all that there is is theirs");
+                loads += 1;
+                if loaded.head.ord == 40 {
+                    return loads;
+                }
+            }
+        };
+        let (loads, ()) = futures_util::join!(load, write);
+        println!("{loads} loads beside 40 appends");
+    });
+}

@@ -118,7 +118,7 @@ async fn from_version_1() {
     let put = store.put_receipts(key, user("p1"), receipts).await;
     assert_eq!(put, Ok(()));
     store.close().await;
-    assert_eq!(version(old.dir.path()), 5);
+    assert_eq!(version(old.dir.path()), 6);
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn from_version_2() {
     conn.execute_batch(sql).expect("filed");
     drop(conn);
     let (store, fx) = opens(&old).await;
-    assert_eq!(version(old.dir.path()), 5);
+    assert_eq!(version(old.dir.path()), 6);
 
     // What the new version knows is taken, beside the old rows and about the old people.
     let loaded = store.load(old.conversation_id, true).await;

@@ -4,7 +4,6 @@ use bedside_protocol::{ConversationId, Timestamp, UserId};
 use parking_lot::Mutex;
 use std::{
     collections::{HashSet, VecDeque},
-    net::IpAddr,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -13,6 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use super::{
     chain::{AuditKey, link},
     routine::history_read,
+    whence::Whence,
 };
 use crate::{
     counters::COUNTERS,
@@ -36,8 +36,6 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long a record that must not be lost is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Bytes of what a client calls itself that are kept.
-const AGENT_BYTES_MAX: usize = 200;
 
 struct Waiting {
     record: AuditRecord,
@@ -86,12 +84,8 @@ impl Trail {
     }
 
     /// The same, with the client's address and what it calls itself.
-    pub fn note_from(&self, record: AuditRecord, ip: Option<IpAddr>, agent: Option<&str>) {
-        let agent = agent.map(|agent| {
-            let clean: String = agent.chars().filter(|c| !c.is_control()).collect();
-            clean[..clean.floor_char_boundary(AGENT_BYTES_MAX)].to_owned()
-        });
-        self.push(record, (ip.map(|ip| ip.to_string()), agent), None);
+    pub fn note_from(&self, record: AuditRecord, whence: &Whence) {
+        self.push(record, whence.written(), None);
     }
 
     /// Writes it: with success it is stored. For what must not be done without its record.
@@ -99,8 +93,16 @@ impl Trail {
     /// # Errors
     /// What the store says, or that it said nothing for 3 s; it may be stored all the same.
     pub async fn write(&self, record: AuditRecord) -> StoreResult<()> {
+        self.write_from(record, &Whence::default()).await
+    }
+
+    /// The same, with the client's address and what it calls itself.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn write_from(&self, record: AuditRecord, whence: &Whence) -> StoreResult<()> {
         let (done, written) = oneshot::channel();
-        self.push(record, (None, None), Some(done));
+        self.push(record, whence.written(), Some(done));
         let gone = |_| {
             Err(StoreError::Unavailable(
                 "the audit log has ended".to_owned(),
@@ -345,5 +347,27 @@ impl Trail {
             taken.push((waiting, None));
         }
         taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody writes what is in this trail, as when the store hangs.
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_record_is_told_after_three_seconds_that_it_is_not_written() {
+        let trail = Trail::new("n1".to_owned(), AuditKey::derived_from(b"a secret"));
+        let record = AuditRecord {
+            at: Timestamp::from_millis(0),
+            actor: None,
+            action: "x".into(),
+            subject: String::new(),
+            detail: String::new(),
+        };
+        let begun = tokio::time::Instant::now();
+        let told = trail.write(record).await;
+        assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
+        assert_eq!(begun.elapsed().as_secs(), PATIENCE.as_secs());
     }
 }

@@ -174,7 +174,8 @@ pub(super) fn may_repeat(act: &Act) -> bool {
             | Command::ConsultationEnd(_),
         )
         | Act::CancelConsultation
-        | Act::SystemMessage(_) => false,
+        | Act::SystemMessage(_)
+        | Act::Notice(_) => false,
         Act::Command(_) => true,
     }
 }
@@ -184,6 +185,7 @@ fn act_of(act: &Act) -> NodeAct {
         Act::Command(command) => NodeAct::Command(WireCommand(command.clone())),
         Act::CancelConsultation => NodeAct::CancelConsultation,
         Act::SystemMessage(text) => NodeAct::SystemMessage(text.clone()),
+        Act::Notice(text) => NodeAct::Notice(text.clone()),
     }
 }
 
@@ -192,6 +194,7 @@ pub(super) fn act_from(act: NodeAct) -> Act {
         NodeAct::Command(WireCommand(command)) => Act::Command(command),
         NodeAct::CancelConsultation => Act::CancelConsultation,
         NodeAct::SystemMessage(text) => Act::SystemMessage(text),
+        NodeAct::Notice(text) => Act::Notice(text),
     }
 }
 
@@ -226,4 +229,108 @@ pub(super) fn answer_from(result: NodeResult) -> Result<Reply, CommandError> {
             ));
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::{Caller, Responder};
+    use bedside_protocol::{
+        MemberRole, NodeId, Role, Roles, UserId,
+        command::{MemberAdd, Receipt},
+    };
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn peer(name: &str) -> Arc<Peer> {
+        Arc::new(Peer {
+            node: NodeId::new(name).expect("a name"),
+            incarnation: 1,
+        })
+    }
+
+    fn user() -> UserId {
+        UserId::new("u").expect("an id")
+    }
+
+    fn keep(asks: &Asks, peer: &Arc<Peer>, command: Command) -> u64 {
+        let caller = Caller {
+            user_id: user(),
+            name: "".into(),
+            roles: Roles::from(Role::Doctor),
+            origin: None,
+        };
+        let ask = Ask {
+            caller,
+            act: Act::Command(command),
+            responder: Responder::channel().0,
+            since: Instant::now(),
+        };
+        let kept = asks.keep(peer, ConversationId::new(), ask);
+        kept.ok().expect("it has room").request
+    }
+
+    fn send(id: Option<&str>) -> Command {
+        let send = serde_json::json!({"text": "x", "client_msg_id": id});
+        Command::MessageSend(serde_json::from_value(send).expect("a message"))
+    }
+
+    fn add() -> Command {
+        Command::MemberAdd(MemberAdd {
+            conversation_id: ConversationId::new(),
+            user_id: user(),
+            member_role: MemberRole::default(),
+            share_history: false,
+        })
+    }
+
+    fn read() -> Command {
+        Command::ReceiptRead(Receipt {
+            conversation_id: ConversationId::new(),
+            up_to_seq: 1,
+        })
+    }
+
+    fn requests(repeated: Vec<(Arc<Peer>, NodeAsk)>) -> Vec<u64> {
+        repeated.into_iter().map(|(_, ask)| ask.request).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_may_be_late_is_asked_again_and_ever_more_rarely() {
+        let (asks, there) = (Asks::default(), peer("there"));
+        let named = keep(&asks, &there, send(Some("m1")));
+        keep(&asks, &there, send(None));
+        keep(&asks, &there, add());
+        let mark = keep(&asks, &there, read());
+        let mut asked_at = Vec::new();
+        for tenth in 0..100 {
+            let repeated = requests(asks.to_repeat(SECOND));
+            if !repeated.is_empty() {
+                assert_eq!(repeated, [named, mark]);
+                asked_at.push(tenth);
+            }
+            tokio::time::advance(SECOND / 10).await;
+        }
+        assert_eq!(asked_at, [10, 20, 40, 80]);
+        assert!(asks.take(named).is_some_and(|one| one.is_repeated()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_is_there_is_waited_for_longer() {
+        let (asks, there, silent) = (Asks::default(), peer("there"), peer("silent"));
+        keep(&asks, &there, add());
+        let early = keep(&asks, &silent, add());
+        let overdue = || {
+            let overdue = asks.overdue(SECOND, 5 * SECOND, |peer| *peer == *there);
+            overdue.len()
+        };
+        assert_eq!(overdue(), 0);
+        tokio::time::advance(SECOND).await;
+        assert_eq!(overdue(), 1);
+        assert!(asks.take(early).is_none(), "it is taken back");
+        tokio::time::advance(3 * SECOND).await;
+        assert_eq!(overdue(), 0);
+        tokio::time::advance(SECOND).await;
+        assert_eq!(overdue(), 1);
+    }
 }

@@ -53,6 +53,7 @@ impl ConversationActor {
             Act::Command(command) => self.command(caller, command, pass, ctx),
             Act::CancelConsultation => self.consult(&caller, Step::Cancel, pass),
             Act::SystemMessage(text) => self.system_message(&caller, text, pass, ctx),
+            Act::Notice(text) => self.notice(text, pass),
         }
         self.push_fanout(ctx);
     }
@@ -296,16 +297,7 @@ impl ConversationActor {
             return pass.responder.err(error);
         }
         let (shared, id) = (self.shared.clone(), self.id);
-        let read = async move {
-            let range = LogRange {
-                from_seq: seq,
-                to_seq: seq,
-                newest_first: false,
-                limit: 1,
-                bytes_max: limits::PAGE_BYTES_MAX,
-            };
-            shared.store.read_log(id, range).await
-        };
+        let read = async move { shared.store.read_log(id, LogRange::one(seq)).await };
         self.hold(ctx, read, move |page, actor, ctx| {
             let page = match page {
                 Ok(page) => page,

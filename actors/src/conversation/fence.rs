@@ -237,13 +237,7 @@ impl ConversationActor {
             return;
         };
         let next = state.stored.seq + 1;
-        let range = LogRange {
-            from_seq: next,
-            to_seq: next,
-            newest_first: false,
-            limit: 1,
-            bytes_max: 0,
-        };
+        let range = LogRange::one(next);
         let (shared, id) = (self.shared.clone(), self.id);
         let read = async move { shared.store.read_log(id, range).await };
         self.hold(ctx, read, move |page, actor, ctx| {

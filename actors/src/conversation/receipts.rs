@@ -2,7 +2,7 @@
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bedside_protocol::{
-    CommandError, Event, EventFrame, MemberRole, Reply, UserId, event::ReceiptChanged, limits,
+    CommandError, Event, EventFrame, MemberRole, Reply, UserId, event::ReceiptChanged,
     node::Audience, reply::ReceiptTaken,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -75,16 +75,7 @@ impl ConversationActor {
         // Readers may see an entry a moment before this actor hears that it is stored; the mark of
         // whoever has read it must not be lost for that.
         let (shared, id, caller) = (self.shared.clone(), self.id, caller.clone());
-        let look = async move {
-            let range = LogRange {
-                from_seq: seq,
-                to_seq: seq,
-                newest_first: false,
-                limit: 1,
-                bytes_max: limits::PAGE_BYTES_MAX,
-            };
-            shared.store.read_log(id, range).await
-        };
+        let look = async move { shared.store.read_log(id, LogRange::one(seq)).await };
         ctx.spawn(look.into_actor(self).map(move |page, actor, ctx| {
             let Stage::Ready(state) = &actor.stage else {
                 return;
@@ -142,7 +133,8 @@ impl ConversationActor {
             };
             return self.grow(caller.user_id.clone(), to, (which, responder), ctx);
         }
-        if seq == state.head.seq {
+        // The counts of what is on its way are those of what may yet be refused.
+        if seq == state.head.seq && seq == state.stored.seq {
             let to = Receipts {
                 delivered_seq: seq,
                 read_seq: seq,

@@ -32,8 +32,7 @@ fn check_open(state: &State, now: Timestamp) -> Result<(), CommandError> {
 }
 
 /// A message without a sender, which nobody has to have read.
-fn write(state: &mut State, text: String, now: Timestamp) -> Result<Planned, CommandError> {
-    check_open(state, now)?;
+fn write(state: &mut State, text: String, now: Timestamp) -> Planned {
     let message = Arc::new(Message {
         message_id: MessageId::new(),
         sender_id: None,
@@ -54,7 +53,7 @@ fn write(state: &mut State, text: String, now: Timestamp) -> Result<Planned, Com
         body_hash: [0; 16],
     };
     let append = state.next_entry(None, false, now, body);
-    Ok(Planned {
+    Planned {
         reply: Reply::MessageSent(MessageSent {
             conversation_id: state.id,
             message_id: message.message_id,
@@ -65,10 +64,21 @@ fn write(state: &mut State, text: String, now: Timestamp) -> Result<Planned, Com
         event: Event::MessageCreated(Arc::unwrap_or_clone(message)),
         append,
         target_seq: None,
-    })
+    }
 }
 
 impl ConversationActor {
+    /// Tells the members of something that is in the audit log already. That the conversation is
+    /// read-only keeps nobody from being told.
+    pub(super) fn notice(&mut self, text: String, pass: Pass) {
+        if let Err(error) = check_pending(self.pending.len()) {
+            return pass.responder.err(error);
+        }
+        let now = self.shared.clock.now();
+        let planned = self.state_mut().map(|state| Ok(write(state, text, now)));
+        self.carry_out(planned, pass);
+    }
+
     /// Writes it down for the auditor, and then for the members. Nothing else is handled
     /// meanwhile.
     pub(super) fn system_message(
@@ -106,7 +116,10 @@ impl ConversationActor {
                 return pass.responder.err(storage_error(&fault));
             }
             let now = actor.shared.clock.now();
-            let planned = actor.state_mut().map(|state| write(state, text, now));
+            let planned = actor.state_mut().map(|state| {
+                check_open(state, now)?;
+                Ok(write(state, text, now))
+            });
             actor.carry_out(planned, pass);
             actor.push_fanout(ctx);
         });

@@ -24,10 +24,11 @@ use tokio::sync::{Notify, oneshot};
 use crate::ports::store::{
     Active, Append, AppendSink, Appended, AuditEntry, AuditHead, AuditRange, AuditStore,
     ConsultationSelect, ConsultationStore, ConversationKey, Conversations, Counts, Created,
-    DenialRecord, DenialStore, Denials, DenialsVersion, Listed, Loaded, Located, LogPage, LogRange,
-    NewConsultation, NewConversation, NewNotification, NotificationMark, NotificationRecord,
-    NotificationStore, NumberedStore, Numbers, PersonRecord, Preferences, Receipts, Relation,
-    Revision, Select, SentRecord, Store, StoreError, StoreResult, memory::MemoryStore,
+    DenialRecord, DenialStore, Denials, DenialsVersion, Glass, GlassStore, Listed, Loaded, Located,
+    LogPage, LogRange, NewConsultation, NewConversation, NewNotification, NotificationMark,
+    NotificationRecord, NotificationStore, NumberedStore, Numbers, PersonRecord, Preferences,
+    Receipts, Relation, Revision, Select, SentRecord, Store, StoreError, StoreResult,
+    memory::MemoryStore,
 };
 
 /// What becomes of an append.
@@ -126,6 +127,7 @@ struct Inner {
     fates: Mutex<Option<Fates>>,
     moods: Mutex<Option<Moods>>,
     stalled: Mutex<Vec<&'static str>>,
+    unanswered: Mutex<Vec<&'static str>>,
     unstalled: Notify,
 }
 
@@ -146,6 +148,7 @@ impl Liar {
             fates: Mutex::default(),
             moods: Mutex::default(),
             stalled: Mutex::default(),
+            unanswered: Mutex::default(),
             unstalled: Notify::new(),
         });
         let writer = inner.clone();
@@ -229,9 +232,15 @@ impl Liar {
         self.0.stalled.lock().push(name);
     }
 
+    /// Operations of this name are done, but not answered until [`Self::unstall`].
+    pub fn stall_answer(&self, name: &'static str) {
+        self.0.unanswered.lock().push(name);
+    }
+
     /// Lets them go on.
     pub fn unstall(&self) {
         self.0.stalled.lock().clear();
+        self.0.unanswered.lock().clear();
         self.0.unstalled.notify_waiters();
     }
 
@@ -240,13 +249,7 @@ impl Liar {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        loop {
-            let unstalled = self.0.unstalled.notified();
-            if !self.0.stalled.lock().contains(&name) {
-                break;
-            }
-            unstalled.await;
-        }
+        self.wait_out(&self.0.stalled, name).await;
         let is_dead = self.0.queue.lock().dead;
         let is_moody = self
             .0
@@ -258,6 +261,16 @@ impl Liar {
             return Err(unavailable());
         }
         Ok(())
+    }
+
+    async fn wait_out(&self, stalled: &Mutex<Vec<&'static str>>, name: &'static str) {
+        loop {
+            let unstalled = self.0.unstalled.notified();
+            if !stalled.lock().contains(&name) {
+                return;
+            }
+            unstalled.await;
+        }
     }
 }
 
@@ -371,7 +384,9 @@ macro_rules! relay_part {
         impl $port for Liar {
             $(async fn $name(&self, $($arg: $ty),*) -> StoreResult<$out> {
                 self.pass(stringify!($name)).await?;
-                self.0.disk.memory.$name($($arg),*).await
+                let done = self.0.disk.memory.$name($($arg),*).await;
+                self.wait_out(&self.0.unanswered, stringify!($name)).await;
+                done
             })*
         }
     };
@@ -398,6 +413,12 @@ relay_part! {
     unblock(user_id: UserId) -> bool;
     denials_version() -> DenialsVersion;
     denials() -> Denials;
+}
+
+relay_part! {
+    GlassStore;
+    put_glass(glass: Glass) -> ();
+    glass(user_id: UserId, conversation_id: ConversationId) -> Option<Glass>;
 }
 
 relay_part! {

@@ -9,6 +9,7 @@ pub mod changes;
 pub mod consultations;
 pub mod denials;
 pub mod fixture;
+pub mod glass;
 pub mod listing;
 pub mod log;
 pub mod lookups;
@@ -154,6 +155,10 @@ macro_rules! store_contract {
                 a_block_is_made_anew_and_lifted,
                 each_change_is_seen_in_the_version,
                 none_is_lost_among_many,
+            ],
+            glass: [
+                it_is_kept_for_one_user_and_conversation,
+                the_last_one_stands,
             ],
             notifications: [
                 one_is_kept_as_it_was_made,

@@ -39,6 +39,8 @@ struct Inner {
     idle: HashSet<usize>,
     /// From the first post of a send to its acknowledgement.
     latency: Histogram<u64>,
+    /// From a lost socket until the next one has resumed.
+    away: Histogram<u64>,
 }
 
 impl Board {
@@ -49,6 +51,7 @@ impl Board {
             probes: HashSet::new(),
             idle: HashSet::new(),
             latency: report::nanos(),
+            away: report::nanos(),
         }))
     }
 
@@ -103,6 +106,17 @@ impl Board {
             **position < head
         });
         (inner.probes.len(), behind.count())
+    }
+
+    /// A device has a socket again.
+    pub(super) fn on_back(&self, away: Duration) {
+        let nanos = u64::try_from(away.as_nanos()).unwrap_or(u64::MAX);
+        self.lock().away.saturating_record(nanos);
+    }
+
+    /// How long devices were away since the last time.
+    pub(super) fn take_away(&self) -> Histogram<u64> {
+        std::mem::replace(&mut self.lock().away, report::nanos())
     }
 
     /// Latencies since the last time.

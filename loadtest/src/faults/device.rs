@@ -1,7 +1,7 @@
 //! One person's device, which lives through all faults: it sends at its own pace, asks again
 //! until it is answered, goes to another node when one is silent or gone, and resumes.
 
-use bedside_protocol::{Command, ConversationId, command::Receipt};
+use bedside_protocol::{Command, ConversationId, Event, command::Receipt};
 use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
@@ -70,6 +70,10 @@ pub(super) struct Life {
     /// Whether it was welcomed and has resumed.
     is_in: bool,
     has_been_in: bool,
+    /// Since when it has none, though it would like to.
+    away_since: Option<Instant>,
+    /// When the server told it to come back.
+    back_at: Option<Instant>,
     done: Orders,
     /// What is asked and not answered, on this socket.
     asked: HashMap<u64, Asked>,
@@ -141,6 +145,10 @@ impl Device {
             Step::Got(Ok(Got::Answer(id))) => self.on_answer(id),
             Step::Got(Ok(Got::Event(frame))) => {
                 let id = frame.conversation_id;
+                if let Event::SessionClosing(closing) = &frame.event {
+                    let after = closing.reconnect_after_ms.map(Duration::from_millis);
+                    self.life.back_at = after.map(|after| Instant::now() + after);
+                }
                 let to_page = self.memory().on_event(*frame);
                 self.on_progress(id, to_page);
             }

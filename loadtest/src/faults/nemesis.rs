@@ -43,6 +43,8 @@ macro_rules! faults {
 faults! {
     /// A node is killed with -9 and started again.
     NodeKill = "node-kill" on Node for 1_000;
+    /// The nodes are stopped as for an upgrade and started again, one after the other.
+    Rolling = "rolling" on Node for 0;
     /// A node stands still for so long that others take over what it owns, and wakes up.
     NodePause = "node-pause" on Node for 5_000;
     /// Redis is killed with -9 and started again, empty.
@@ -136,6 +138,14 @@ impl Nemesis {
                 victim.signal("STOP").await?;
                 tokio::time::sleep(self.hold()).await;
                 victim.signal("CONT").await
+            }
+            Self::Rolling => {
+                for node in bed.all(Kind::Node) {
+                    node.stop().await?;
+                    node.start().await?;
+                    node.ready().await?;
+                }
+                Ok(())
             }
             _ => {
                 victim.kill().await?;

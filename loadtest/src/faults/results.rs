@@ -27,6 +27,10 @@ pub struct Round {
     pub before: Percentiles,
     /// The same from the beginning of the fault until everyone was whole.
     pub during: Percentiles,
+    /// Devices that lost their socket.
+    pub lost_sockets: u64,
+    /// From the loss of a socket until the next one has resumed, milliseconds.
+    pub away: Percentiles,
     /// What was found after it.
     pub verdict: Verdict,
 }
@@ -42,7 +46,8 @@ impl Round {
         };
         format!(
             "{turn} {} {}: whole after {:.0} ms; acknowledged within p50 {:.0} p99 {:.0} ms before, \
-             p50 {:.0} p99 {:.0} max {:.0} ms during; {:.0} s; {found}",
+             p50 {:.0} p99 {:.0} max {:.0} ms during; {} away for p50 {:.0} max {:.0} ms; {:.0} s; \
+             {found}",
             self.fault,
             self.victim,
             self.whole_ms,
@@ -51,6 +56,9 @@ impl Round {
             self.during.p50,
             self.during.p99,
             self.during.max,
+            self.lost_sockets,
+            self.away.p50,
+            self.away.max,
             self.seconds,
         )
     }
@@ -65,6 +73,9 @@ pub struct Kind {
     pub rounds: usize,
     /// Shortest, median and longest time until everyone was whole, milliseconds.
     pub whole_ms: [f64; 3],
+    /// How long devices were without a socket: the median round's half, and the longest of all,
+    /// milliseconds.
+    pub away_ms: [f64; 2],
 }
 
 /// What came of all.
@@ -140,6 +151,8 @@ impl Results {
 
     fn kind(&self, fault: Nemesis) -> Option<Kind> {
         let rounds = self.rounds.iter().filter(|round| round.fault == fault);
+        let halves = median(rounds.clone().map(|round| round.away.p50).collect());
+        let longest = rounds.clone().map(|round| round.away.max).reduce(f64::max);
         let whole: Vec<_> = rounds.map(|round| round.whole_ms).collect();
         let least = whole.iter().copied().reduce(f64::min)?;
         let most = whole.iter().copied().reduce(f64::max)?;
@@ -147,6 +160,7 @@ impl Results {
             fault,
             rounds: whole.len(),
             whole_ms: [least, median(whole).unwrap_or(0.0), most],
+            away_ms: [halves.unwrap_or(0.0), longest.unwrap_or(0.0)],
         })
     }
 
@@ -168,13 +182,15 @@ impl Results {
     pub fn summary(&self) -> String {
         let mut text = format!(
             "seed {}, {} devices in {} conversations, {} messages/s\n\n\
-             | fault | rounds | whole after: least, median, most (ms) |\n|---|---|---|\n",
+             | fault | rounds | whole after: least, median, most (ms) | without a socket: p50, max \
+             (ms) |\n|---|---|---|---|\n",
             self.seed, self.devices, self.conversations, self.rate
         );
         for kind in &self.kinds {
             let [least, median, most] = kind.whole_ms;
+            let [half, longest] = kind.away_ms;
             text += &format!(
-                "| {} | {} | {least:.0}, {median:.0}, {most:.0} |\n",
+                "| {} | {} | {least:.0}, {median:.0}, {most:.0} | {half:.0}, {longest:.0} |\n",
                 kind.fault, kind.rounds
             );
         }

@@ -638,8 +638,15 @@ fn event() -> BoxedStrategy<Event> {
         time().prop_map(|token_expires_at| {
             Event::SessionExpiring(SessionExpiring { token_expires_at })
         }),
-        (any::<u16>(), text())
-            .prop_map(|(code, reason)| { Event::SessionClosing(SessionClosing { code, reason }) }),
+        (any::<u16>(), text(), any::<Option<u64>>()).prop_map(
+            |(code, reason, reconnect_after_ms)| {
+                Event::SessionClosing(SessionClosing {
+                    code,
+                    reason,
+                    reconnect_after_ms,
+                })
+            }
+        ),
         (log, seq()).prop_map(|(events, head_seq)| {
             let events = events
                 .into_iter()

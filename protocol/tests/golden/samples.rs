@@ -723,6 +723,15 @@ fn events() -> Vec<Sample> {
             plain(Event::SessionClosing(SessionClosing {
                 code: 1001,
                 reason: "going_away".to_owned(),
+                reconnect_after_ms: Some(2_345),
+            })),
+        ),
+        (
+            "no_hurry",
+            plain(Event::SessionClosing(SessionClosing {
+                code: 4409,
+                reason: "replaced".to_owned(),
+                reconnect_after_ms: None,
             })),
         ),
         (

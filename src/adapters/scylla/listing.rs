@@ -127,12 +127,13 @@ pub(super) async fn access(
     user_id: &UserId,
     id: ConversationId,
 ) -> StoreResult<Option<Access>> {
-    // The member first: what the log says of them later is then in the head.
-    let Some(member) = marks::member(&core.cql, id, user_id).await? else {
-        return Ok(None);
-    };
+    // The head first: whoever is removed meanwhile is then seen to be, and the head that goes
+    // with a membership is never of a time after its end.
     let look = shared::look(core, id).await?;
     let Some(look) = &*look else {
+        return Ok(None);
+    };
+    let Some(member) = marks::member(&core.cql, id, user_id).await? else {
         return Ok(None);
     };
     let last_seq = window_end(member.last_seq)?;

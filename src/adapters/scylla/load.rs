@@ -11,8 +11,9 @@ use super::{
     values::{count, named, odd, time, user_id, uuid_of},
 };
 
-const SENDERS: Query =
-    Query::read("SELECT sender_id, sender_ord FROM sender_heads WHERE conversation_id = ?");
+const SENDERS: Query = Query::read(
+    "SELECT sender_id, sender_ord, last_seq FROM sender_heads WHERE conversation_id = ?",
+);
 
 pub(super) async fn load(core: &Core, id: ConversationId) -> StoreResult<Option<Loaded>> {
     let cql = &core.cql;
@@ -25,7 +26,8 @@ pub(super) async fn load(core: &Core, id: ConversationId) -> StoreResult<Option<
     let Some((row, consultation)) = conversation::standing(cql, id).await? else {
         return Ok(None);
     };
-    let (members, sender_ords) = futures_util::try_join!(members(core, id), sender_ords(cql, id))?;
+    let (members, sender_ords) =
+        futures_util::try_join!(members(core, id), sender_ords(cql, id, tail.head.seq))?;
     let log_start_seq = count(row.log_start_seq)?;
     let first = tail.entries.first().ok_or_else(|| odd("log"))?.seq()?;
     let tail_from_seq = first.max(log_start_seq);
@@ -89,11 +91,26 @@ pub(super) async fn members(core: &Core, id: ConversationId) -> StoreResult<Vec<
     Ok(members)
 }
 
-/// Per sender, how many countable messages they have sent.
-async fn sender_ords(cql: &Cql, id: ConversationId) -> StoreResult<HashMap<UserId, u64>> {
-    let rows: Vec<(String, i64)> = cql.rows(SENDERS, (uuid_of(id),)).await?;
-    rows.iter()
-        .filter(|(_, ord)| *ord > 0)
-        .map(|(sender, ord)| Ok((user_id(sender)?, count(*ord)?)))
-        .collect()
+/// Per sender, how many countable messages they have sent up to the end of the log as it was
+/// read. What another server has added since must not be in it: what somebody has read is counted
+/// with these numbers, and stays.
+async fn sender_ords(
+    cql: &Cql,
+    id: ConversationId,
+    head_seq: u64,
+) -> StoreResult<HashMap<UserId, u64>> {
+    let rows: Vec<(String, i64, i64)> = cql.rows(SENDERS, (uuid_of(id),)).await?;
+    let mut ords = HashMap::with_capacity(rows.len());
+    for (sender, ord, last_seq) in rows {
+        let sender = user_id(&sender)?;
+        let ord = if count(last_seq)? > head_seq {
+            lookups::sender_ord_at(cql, id, &sender, head_seq).await?
+        } else {
+            count(ord)?
+        };
+        if ord > 0 {
+            ords.insert(sender, ord);
+        }
+    }
+    Ok(ords)
 }

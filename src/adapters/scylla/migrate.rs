@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.cql");
 
 /// The version of the schema. A schema that differs needs the next number, and a step in
 /// [`migrate`] that brings a keyspace of the last version there.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Under this name the store keeps the version of its tables.
 const VERSION_KEY: &str = "schema_version";

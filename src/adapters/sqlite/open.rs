@@ -95,7 +95,9 @@ impl OpenError {
                 Self::NotWritable(path, std::io::Error::other(fault::describe(error)))
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(path),
-            _ => Self::Failed(path, fault::describe(error)),
+            Some(_) => Self::Failed(path, fault::describe(error)),
+            // SQLite did as it was asked, and what it read makes no sense.
+            None => Self::Damaged(path, fault::describe(error)),
         }
     }
 

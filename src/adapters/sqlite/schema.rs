@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0003_consultations.sql"),
     include_str!("migrations/0004_denials.sql"),
     include_str!("migrations/0005_audit_chain.sql"),
+    include_str!("migrations/0006_glass.sql"),
 ];
 
 /// The version that this binary writes.

@@ -7,7 +7,7 @@ use bedside_protocol::{CommandError, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Page, denials, to_its_end, write_down};
+use super::{Page, denied, to_its_end, write_down};
 use crate::http::{
     auth::Bearer,
     input::{Body, Params},
@@ -139,8 +139,7 @@ pub(super) async fn list(
     params: Params<Page>,
 ) -> Result<HttpResponse, Problem> {
     bearer.require_admin()?;
-    let all = denials(&parts).await?.into_iter();
-    let rows = all.filter_map(Row::of).collect();
-    let (blocks, cursor) = params.0.of(rows, |row: &Row| row.user_id.to_string())?;
+    let by_user = |row: &Row| row.user_id.to_string();
+    let (blocks, cursor) = denied(&parts, &params.0, Row::of, by_user).await?;
     Ok(HttpResponse::Ok().json(Blocks { blocks, cursor }))
 }

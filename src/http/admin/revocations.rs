@@ -9,7 +9,7 @@ use bedside_protocol::{CommandError, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Page, denials, to_its_end, write_down};
+use super::{Page, denied, to_its_end, write_down};
 use crate::http::{
     auth::Bearer,
     input::{Body, Params},
@@ -145,9 +145,7 @@ pub(super) async fn list(
     params: Params<Page>,
 ) -> Result<HttpResponse, Problem> {
     bearer.require_admin()?;
-    let all = denials(&parts).await?.into_iter();
-    let rows = all.filter_map(Row::of).collect();
-    let (revocations, cursor) = params.0.of(rows, Row::key)?;
+    let (revocations, cursor) = denied(&parts, &params.0, Row::of, Row::key).await?;
     Ok(HttpResponse::Ok().json(Revocations {
         revocations,
         cursor,

@@ -132,6 +132,9 @@ bounds! {
     role: Object = one_of(Role::ALL.iter().map(|role| role.name()));
     consultation_type: Object = one_of(["VIDEO", "CHAT", "video", "chat"]);
     consultation_number: Object = integer(0, NUMBER_MAX);
+    agora_channel: Object = text(1, 64);
+    agora_uid: Object = nullable(integer(0, u64::from(u32::MAX)));
+    agora_role: Object = nullable_one_of(["publisher", "subscriber"]);
     seed_id: Object = plain_text(USER_ID_BYTES_MAX);
     template: Object = nullable(patterned(text(1, 50), WORDS));
     templates: Schema = nullable_list(patterned(text(1, 50), WORDS), Some(50));

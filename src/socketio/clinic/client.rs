@@ -2,10 +2,11 @@
 //! for, and what is being found out for it.
 
 use bedside_actors::{
+    audit::Whence,
     caller::Caller,
     outbox::{Ambient, Outbox},
     ports::{identity::SessionIdentity, store::Store},
-    session::SessionHandle,
+    session::{Opening, SessionHandle},
 };
 use bedside_protocol::{
     Command, CommandError, CommandFrame, Conversation, ConversationId, Message, Presence, UserId,
@@ -23,13 +24,12 @@ use std::{
 use super::{
     asked::{About, Asked, AskedTable, What},
     audit::{self, Entry},
-    budget::Budget,
     delivery::Delivery,
     faces::{Facts, Learning},
     hall::Hall,
     input::{Impostor, Input},
 };
-use crate::peer_calls::wire::Seated;
+use crate::{budget::Budget, peer_calls::wire::Seated};
 
 /// What an answer of our own weighs, for the outbox's bound on bytes.
 const ANSWER_BYTES: usize = 256;
@@ -97,6 +97,7 @@ pub(super) struct Client {
     /// For the item at the front.
     pub(super) found: Option<Found>,
     handle: Arc<SessionHandle>,
+    whence: Whence,
     audits: Budget,
     /// A command that waits for room in the session's mailbox.
     blocked: Option<BoxFuture<'static, ()>>,
@@ -112,6 +113,7 @@ impl Client {
     pub(super) fn open(
         hall: &Arc<Hall>,
         identity: SessionIdentity,
+        whence: &Whence,
         namespace: &'static str,
         ambient: Ambient,
     ) -> Self {
@@ -122,11 +124,16 @@ impl Client {
             roles: identity.roles,
             origin: Some(Arc::clone(&outbox).into()),
         };
+        let opening = Opening {
+            whence: whence.clone(),
+            grace: hall.grace,
+        };
         let handle = hall
             .node
-            .open_session_with_grace(identity, hall.grace, Arc::clone(&outbox));
+            .open_session_of(identity, opening, Arc::clone(&outbox));
         Self {
             hall: Arc::clone(hall),
+            whence: whence.clone(),
             caller,
             namespace,
             outbox,
@@ -268,7 +275,8 @@ impl Client {
     pub(super) fn audit(&self, entry: Entry) -> Missing {
         let now = self.hall.node.clock().now();
         let record = entry.by(Some(self.me().clone()), now);
-        let write = audit::write(Arc::clone(self.hall.node.trail()), record);
+        let trail = Arc::clone(self.hall.node.trail());
+        let write = audit::write(trail, record, self.whence.clone());
         write.map(|()| Found::Audited).boxed()
     }
 

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-use super::{marks::ReadMarks, recent::Recent};
-use crate::seeds::chat::ChatUser;
+use super::marks::ReadMarks;
+use crate::{recent::Recent, seeds::chat::ChatUser};
 
 /// Conversations, and so on, that are remembered.
 const REMEMBERED_MAX: usize = 100_000;

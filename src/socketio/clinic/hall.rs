@@ -3,10 +3,8 @@
 use bedside_actors::node::Node;
 use std::{sync::Arc, time::Duration};
 
-use super::{
-    ClinicParts, audit::Door, faces::Faces, marks::ReadMarks, replay::Replays, rooms::Rooms,
-};
-use crate::seeds::Shown;
+use super::{ClinicParts, faces::Faces, marks::ReadMarks, replay::Replays, rooms::Rooms};
+use crate::{seeds::Shown, strangers::Strangers};
 
 /// See the module's text.
 pub(super) struct Hall {
@@ -15,7 +13,7 @@ pub(super) struct Hall {
     pub(super) faces: Arc<Faces>,
     pub(super) marks: Arc<ReadMarks>,
     pub(super) rooms: Rooms,
-    pub(super) door: Door,
+    pub(super) strangers: Arc<Strangers>,
     /// None: what was missed is not repeated.
     pub(super) replays: Option<Arc<Replays>>,
     /// How long clients stay after their token ran out.
@@ -32,7 +30,7 @@ impl Hall {
             shown,
             marks,
             rooms: Rooms::default(),
-            door: Door::default(),
+            strangers: parts.strangers,
             replays: parts.replay.then(Arc::default),
             grace: parts.grace,
         }

@@ -6,7 +6,7 @@
 use bedside_actors::ports::store::Loaded;
 use bedside_protocol::{Conversation, ConversationId, UserId, event::ReceiptChanged};
 
-use super::recent::Recent;
+use crate::recent::Recent;
 
 /// Members of conversations whose watermarks are remembered.
 const MARKS_MAX: usize = 200_000;

@@ -285,7 +285,12 @@ impl Polling {
                     }
                     (&mut session.queue, session.engine.config.payload_bytes_max)
                 }
-                Phase::Leaving(leaving) => (&mut leaving.queue, leaving.bytes_max),
+                Phase::Leaving(leaving) => {
+                    if leaving.queue.is_empty() {
+                        leaving.queue.append(&mut leaving.last);
+                    }
+                    (&mut leaving.queue, leaving.bytes_max)
+                }
                 Phase::Gone => return Flow::Break(()),
             };
             if queue.is_empty() {
@@ -300,16 +305,20 @@ impl Polling {
             }
             match &mut self.phase {
                 Phase::Open(held) if is_all => held.session.speaker.written(),
-                Phase::Leaving(_) if is_all => return Flow::Break(()),
+                Phase::Leaving(leaving) if is_all && leaving.last.is_empty() => {
+                    return Flow::Break(());
+                }
                 _ => {}
             }
         }
     }
 
-    /// Nobody polls: the session may end all the same.
+    /// Nobody polls: the session may end all the same. What it has left, which may be the answer
+    /// to something that is stored, is for the next poll; but not for a client that was too slow.
     fn watch_speaker(&mut self, cx: &mut Context<'_>) -> Flow {
         if let Some(session) = self.session()
-            && session.speaker.poll_closed(cx).is_ready()
+            && let Poll::Ready(code) = session.speaker.poll_closed(cx)
+            && (code == CloseCode::SlowConsumer || gather(session, cx).is_break())
         {
             self.close();
         }
@@ -321,23 +330,22 @@ impl Polling {
     /// Tells the client with what is left, now or when it polls next.
     fn close(&mut self) {
         self.leave_with(|session| {
-            let mut queue = std::mem::take(&mut session.queue);
-            queue.push_back(Session::close_packet());
-            queue
+            let left = std::mem::take(&mut session.queue);
+            (left, Session::close_packet())
         });
     }
 
     /// The client closed it: its poll, now or next, has to end.
     fn leave(&mut self) {
-        self.leave_with(|_| VecDeque::from([text_frame("6")]));
+        self.leave_with(|_| (VecDeque::new(), text_frame("6")));
     }
 
-    fn leave_with(&mut self, last: impl FnOnce(&mut Session) -> VecDeque<Bytes>) {
+    fn leave_with(&mut self, last: impl FnOnce(&mut Session) -> (VecDeque<Bytes>, Bytes)) {
         match std::mem::replace(&mut self.phase, Phase::Gone) {
             Phase::Open(mut held) => {
-                let queue = last(&mut held.session);
+                let (left, last) = last(&mut held.session);
                 self.upgrade = None;
-                self.phase = Phase::Leaving(Leaving::new(held, queue));
+                self.phase = Phase::Leaving(Leaving::new(held, left, last));
             }
             phase => self.phase = phase,
         }

@@ -48,6 +48,7 @@ impl Client {
         let handshake = Handshake {
             bearer: bearer.map(str::to_owned),
             address: [192, 0, 2, 7].into(),
+            agent: Some("a test".into()),
         };
         Self {
             connection: Connection::new(Arc::clone(server), handshake, None),

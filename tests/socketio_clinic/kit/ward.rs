@@ -6,6 +6,7 @@ use bedside::{
         engine::metrics::NoSessionMetrics,
         protocol::{Limits, SocketIo},
     },
+    strangers::Strangers,
     ws::admission::Admission,
 };
 use bedside_actors::{
@@ -157,6 +158,7 @@ impl Ward {
         let clinic = Arc::new(Clinic::new(ClinicParts {
             node: Arc::clone(&node),
             shown: Arc::default(),
+            strangers: Strangers::new(&node, &Admission::new(10_000), 0),
             replay,
             grace: Duration::ZERO,
         }));

@@ -6,6 +6,7 @@
 mod audit;
 mod consultations;
 mod denials;
+mod glass;
 mod log;
 mod notifications;
 mod numbered;
@@ -29,9 +30,9 @@ use self::{
     notifications::Notifications,
 };
 use super::{
-    Active, Append, AppendSink, Appended, ConversationKey, Conversations, Counts, Created, Loaded,
-    LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation, Revision,
-    Select, SentRecord, Store, StoreError, StoreResult,
+    Active, Append, AppendSink, Appended, ConversationKey, Conversations, Counts, Created, Glass,
+    Loaded, LogPage, LogRange, NewConversation, PersonRecord, Preferences, Receipts, Relation,
+    Revision, Select, SentRecord, Store, StoreError, StoreResult,
 };
 
 /// A store in memory.
@@ -55,6 +56,7 @@ struct State {
     audit: Audit,
     consultations: Consultations,
     denied: Denied,
+    glasses: HashMap<(UserId, ConversationId), Glass>,
     notifications: Notifications,
     settings: HashMap<UserId, String>,
 }

@@ -2,6 +2,7 @@
 
 use bedside_protocol::{Command, command::SyncResume, reply::Resumed};
 use std::time::Duration;
+use tokio::time::Instant;
 
 use super::{Asked, Device};
 use crate::{peer::Peer, ws::Dial};
@@ -14,9 +15,11 @@ const TROUBLES_BORNE: u32 = 2;
 
 impl Device {
     /// Tries each entry, beginning with the present one, until one lets it in. It pauses when
-    /// none does, and first when little went well lately.
+    /// none does, and first when little went well lately, or until the server wants it back.
     pub(super) async fn enter(&mut self) {
-        if self.life.troubles > TROUBLES_BORNE {
+        if let Some(at) = self.life.back_at.take() {
+            tokio::time::sleep_until(at).await;
+        } else if self.life.troubles > TROUBLES_BORNE {
             let pause = self.patience();
             tokio::time::sleep(pause).await;
         }
@@ -69,6 +72,9 @@ impl Device {
             self.board.on_position(own.id, self.number, position);
         }
         self.life.is_in = true;
+        if let Some(since) = self.life.away_since.take() {
+            self.board.on_back(since.elapsed());
+        }
         self.life.again.clear();
         let open: Vec<_> = self.memory().open.iter().copied().collect();
         for name in open {
@@ -87,6 +93,7 @@ impl Device {
         life.pages.clear();
         life.refusals = 0;
         if is_disappointed {
+            life.away_since.get_or_insert_with(Instant::now);
             life.troubles += 1;
             life.at = (life.at + 1) % self.entries.len();
         }

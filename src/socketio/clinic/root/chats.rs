@@ -14,12 +14,12 @@ use std::{collections::HashSet, sync::Arc};
 use uuid::Uuid;
 
 use crate::{
+    budget::{Budget, Taken},
     peer_calls::wire::Seated,
     seeds::clinic::ChatMessage,
     socketio::clinic::{
         answers::ok,
         asked::{About, Asked, CallType, What},
-        budget::{Budget, Taken},
         client::{Client, Missing, Step, Unseen},
         input::Input,
         lookups,

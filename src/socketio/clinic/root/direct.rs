@@ -260,15 +260,8 @@ pub(super) fn show_sent_again(
 
 fn read_message(client: &Client, id: ConversationId, seq: u64) -> Missing {
     let store = client.store();
-    let range = LogRange {
-        from_seq: seq,
-        to_seq: seq,
-        newest_first: false,
-        limit: 1,
-        bytes_max: 1,
-    };
     async move {
-        let page = store.read_log(id, range).await;
+        let page = store.read_log(id, LogRange::one(seq)).await;
         // Without it the answer is as true.
         let first = page.ok().and_then(|page| page.events.into_iter().next());
         Found::Message(first.and_then(|entry| match entry.event {

@@ -14,6 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Leaving {
     /// What the client has yet to be told.
     pub(super) queue: VecDeque<Bytes>,
+    /// What it is told last, in an answer of its own: clients forget what comes in one payload
+    /// with the end of the session.
+    pub(super) last: VecDeque<Bytes>,
     pub(super) bytes_max: usize,
     /// When it is forgotten.
     pub(super) until: Instant,
@@ -22,9 +25,10 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    pub(super) fn new(held: Handover, queue: VecDeque<Bytes>) -> Self {
+    pub(super) fn new(held: Handover, queue: VecDeque<Bytes>, last: Bytes) -> Self {
         Self {
             queue,
+            last: VecDeque::from([last]),
             bytes_max: held.session.engine.config.payload_bytes_max,
             until: Instant::now() + PATIENCE,
             _registered: held.registered,

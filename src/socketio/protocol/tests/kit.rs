@@ -197,6 +197,7 @@ impl Client {
         let handshake = Handshake {
             bearer: None,
             address,
+            agent: None,
         };
         let waiting = admission.wait_for_hello(address).expect("there is room");
         Self {

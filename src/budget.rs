@@ -1,9 +1,10 @@
 //! So many at once, and so many a minute on average.
 
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A token bucket.
-pub(super) struct Budget {
+pub(crate) struct Budget {
     left: f64,
     most: f64,
     since: Instant,
@@ -11,7 +12,7 @@ pub(super) struct Budget {
 
 /// What [`Budget::take`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// One was taken.
     One,
     /// One was taken, and it was the last for now.
@@ -22,7 +23,7 @@ pub(super) enum Taken {
 
 impl Budget {
     /// A full one: `most` at once, and as many in every further minute.
-    pub(super) fn per_minute(most: u32) -> Self {
+    pub(crate) fn per_minute(most: u32) -> Self {
         Self {
             left: f64::from(most),
             most: f64::from(most),
@@ -30,11 +31,27 @@ impl Budget {
         }
     }
 
-    pub(super) fn take(&mut self) -> Taken {
+    /// Whether there is none now.
+    pub(crate) fn is_spent(&mut self) -> bool {
+        self.fill();
+        self.left < 1.0
+    }
+
+    /// How long until there is one.
+    pub(crate) fn wait(&mut self) -> Duration {
+        self.fill();
+        Duration::from_secs_f64((1.0 - self.left).max(0.0) * 60.0 / self.most)
+    }
+
+    fn fill(&mut self) {
         let now = Instant::now();
         let minutes = now.duration_since(self.since).as_secs_f64() / 60.0;
         self.left = (self.left + minutes * self.most).min(self.most);
         self.since = now;
+    }
+
+    pub(crate) fn take(&mut self) -> Taken {
+        self.fill();
         if self.left < 1.0 {
             return Taken::None;
         }
@@ -50,7 +67,6 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn it_is_spent_and_comes_back() {
@@ -59,6 +75,8 @@ mod tests {
         assert_eq!(budget.take(), Taken::One);
         assert_eq!(budget.take(), Taken::Last);
         assert_eq!(budget.take(), Taken::None);
+        assert!(budget.is_spent());
+        assert_eq!(budget.wait().as_secs_f64().round(), 20.0);
         tokio::time::advance(Duration::from_secs(20)).await;
         assert_eq!(budget.take(), Taken::Last);
         tokio::time::advance(Duration::from_secs(600)).await;

@@ -10,7 +10,7 @@ use std::{
 const SHARDS: usize = 16;
 
 /// See the module's text.
-pub(super) struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     hasher: RandomState,
     shards: [Mutex<Shard<K, V>>; SHARDS],
     generation_max: usize,
@@ -25,7 +25,7 @@ struct Shard<K, V> {
 
 impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
     /// An empty table of about so many entries at most.
-    pub(super) fn new(entries_max: usize) -> Self {
+    pub(crate) fn new(entries_max: usize) -> Self {
         Self {
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| {
@@ -38,7 +38,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
         }
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<V> {
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
         let mut shard = self.shard(key).lock();
         if let Some(value) = shard.young.get(key) {
             return Some(value.clone());
@@ -48,17 +48,26 @@ impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
         Some(value)
     }
 
-    pub(super) fn put(&self, key: K, value: V) {
+    pub(crate) fn put(&self, key: K, value: V) {
         self.update(key, |_| (value, ()));
     }
 
     /// Replaces an entry by what `f` makes of it, and returns what else `f` says.
-    pub(super) fn update<R>(&self, key: K, f: impl FnOnce(Option<V>) -> (V, R)) -> R {
+    pub(crate) fn update<R>(&self, key: K, f: impl FnOnce(Option<V>) -> (V, R)) -> R {
         let mut shard = self.shard(&key).lock();
         let before = shard.young.remove(&key).or_else(|| shard.old.remove(&key));
         let (value, said) = f(before);
         shard.put(key, value, self.generation_max);
         said
+    }
+
+    /// Entries that are held.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        let shards = self.shards.iter().map(|shard| shard.lock());
+        shards
+            .map(|shard| shard.young.len() + shard.old.len())
+            .sum()
     }
 
     fn shard(&self, key: &K) -> &Mutex<Shard<K, V>> {
@@ -89,14 +98,7 @@ mod tests {
             assert_eq!(recent.get(&0), Some("kept"), "after {n}");
         }
         assert_eq!(recent.get(&1), None);
-        let held: usize = recent
-            .shards
-            .iter()
-            .map(|shard| {
-                let shard = shard.lock();
-                shard.young.len() + shard.old.len()
-            })
-            .sum();
+        let held = recent.len();
         assert!((250..=1_016).contains(&held), "{held}");
     }
 
