@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { launch } from './browser.mjs';
 import { until } from './until.mjs';
@@ -189,7 +190,7 @@ test('a stack that is no browser', { ...options, skip: python ? false : 'BEDSIDE
   const page = await call.join();
   const guest = spawn(python, ['../media/aiortc/peer.py', call.origin], { stdio: ['ignore', 'pipe', 'inherit'] });
   const said = [];
-  guest.stdout.setEncoding('utf8').on('data', (text) => said.push(...text.trim().split('\n').map((line) => JSON.parse(line))));
+  createInterface({ input: guest.stdout }).on('line', (line) => said.push(JSON.parse(line)));
   try {
     const { id } = await until(() => said.at(-1), 'it joins');
     await until(() => said.at(-1).audio > 50 && said.at(-1).video > 10, 'it hears and sees the page', 40_000);
