@@ -7,3 +7,5 @@ pub mod redis;
 #[cfg(feature = "cluster")]
 pub mod scylla;
 pub mod sqlite;
+#[cfg(feature = "webrtc")]
+pub mod webrtc;

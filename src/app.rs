@@ -6,6 +6,7 @@ mod demo;
 mod gauges;
 mod glue;
 mod identity;
+mod media;
 mod peers;
 mod socketio;
 mod store;
@@ -129,6 +130,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
     let tokens = Arc::new(Tokens(gate));
     let cores = available_parallelism().map_or(1, usize::from);
     let joined = cluster::join(config, &metrics)?;
+    let media = media::open(config, &metrics);
     let bus = joined.as_ref().map(|joined| joined.bus.clone());
     let node = Node::start_in(
         NodeConfig {
@@ -211,6 +213,7 @@ pub async fn build(config: &Config) -> Result<Server, Box<dyn Error>> {
         if let Some(bus) = bus {
             bus.leave().await;
         }
+        drop(media);
     }))
 }
 

@@ -6,6 +6,7 @@ mod origin;
 pub(crate) mod parse;
 mod providers;
 mod report;
+mod rtc;
 mod secret;
 mod source;
 pub mod variable;
@@ -19,6 +20,7 @@ use std::{
 pub use cluster::{ClusterConfig, RedisAddress, RedisConfig};
 pub use origin::Origin;
 pub use providers::{HomeConfig, JwksProvider, ProviderUrl, ProvidersConfig};
+pub use rtc::{RtcConfig, TurnConfig};
 pub use secret::Secret;
 pub use source::{ConfigFaults, Fault, Setting, Source};
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub files: FilesConfig,
     /// How it speaks to Socket.IO clients.
     pub socketio: SocketIoConfig,
+    /// How it carries calls; none for a server without.
+    pub rtc: Option<RtcConfig>,
     /// What it keeps of notifications.
     pub notifications: NotificationsConfig,
     /// Where calls go that it cannot carry; none for nowhere.
@@ -282,6 +286,7 @@ impl Config {
             replay: r.required(v::BEDSIDE_SOCKETIO_REPLAY, parse::on_or_off),
             grace: r.required(v::BEDSIDE_SOCKETIO_EXPIRY, parse::socketio_expiry),
         };
+        let rtc = rtc::read(r);
         let agora = read_agora(r);
         let notifications = NotificationsConfig {
             retention: r.required(v::NOTIFICATION_RETENTION_DAYS, parse::retention),
@@ -328,6 +333,7 @@ impl Config {
             origins,
             files,
             socketio,
+            rtc,
             notifications,
             agora,
             metrics,

@@ -194,6 +194,14 @@ fn each_bad_value_is_a_fault_of_its_own_variable() {
             &["http://files.example", "https://files.example/x"],
         ),
         ("BEDSIDE_SOCKETIO_REPLAY", &["yes", "2"]),
+        ("BEDSIDE_RTC_PORT", &["65536", "udp"]),
+        (
+            "BEDSIDE_RTC_ADVERTISED_IPS",
+            &["0.0.0.0", "clinic.example", "224.0.0.1", ","],
+        ),
+        ("BEDSIDE_RTC_THREADS", &["0", "65"]),
+        ("BEDSIDE_RTC_PEERS_MAX", &["0", "100001"]),
+        ("TURN_TTL_S", &["59", "86401"]),
         ("NOTIFICATION_RETENTION_DAYS", &["0", "3651", "30d"]),
         ("SCYLLA_NODES", &["db1:x", "cql://db1", ","]),
         ("SCYLLA_KEYSPACE", &["Bedside", "a b", "2"]),
@@ -685,6 +693,40 @@ fn pages_come_from_listed_origins_or_the_server_s_own() {
             want,
             "{origin} {host:?}"
         );
+    }
+}
+
+#[test]
+fn calls_have_a_port_and_may_be_off() {
+    let with = |more: &[(&'static str, &'static str)]| {
+        let config = load(&[&[("JWT_SECRET", SECRET)], more].concat());
+        config.expect("a good configuration").rtc
+    };
+    let rtc = with(&[]).expect("calls");
+    assert_eq!((rtc.port, rtc.threads, rtc.peers_max), (5_004, 1, 1_000));
+    assert!(rtc.advertised.is_empty() && rtc.turn.is_none());
+    assert!(with(&[("BEDSIDE_RTC_PORT", "off")]).is_none());
+
+    let more = [
+        ("BEDSIDE_RTC_ADVERTISED_IPS", "192.0.2.1, 2001:db8::1"),
+        ("TURN_URLS", "turn:turn.example:3478,turns:turn.example:443"),
+        ("TURN_SECRET", "hunter2"),
+    ];
+    let rtc = with(&more).expect("calls");
+    assert_eq!(rtc.advertised.len(), 2);
+    assert_eq!(rtc.turn.expect("TURN").urls.len(), 2);
+    for half in &more[1..] {
+        let got = faulty(load(&[("JWT_SECRET", SECRET), *half]));
+        assert_eq!(got.len(), 1, "{half:?}");
+        assert!(got[0].starts_with("TURN_URLS"), "{got:?}");
+    }
+    for url in ["stun:x", "turn:", "turn:a b", "https://turn"] {
+        let got = faulty(load(&[
+            ("JWT_SECRET", SECRET),
+            ("TURN_SECRET", "x"),
+            ("TURN_URLS", url),
+        ]));
+        assert!(!got.is_empty(), "{url}");
     }
 }
 

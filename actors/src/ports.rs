@@ -4,4 +4,5 @@ pub mod bus;
 pub mod clock;
 pub mod fallback;
 pub mod identity;
+pub mod media;
 pub mod store;

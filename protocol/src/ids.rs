@@ -111,6 +111,16 @@ uuid_id!(
 );
 
 uuid_id!(
+    /// One call. Made by the server; time-ordered.
+    CallId
+);
+uuid_id!(
+    /// One person's place in one call, from when they first join to the call's end, whatever
+    /// becomes of their connections. Made by the server; tells nothing about the user.
+    ParticipantId
+);
+
+uuid_id!(
     /// One notification of one person. Made by the server; time-ordered.
     NotificationId
 );

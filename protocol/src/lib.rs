@@ -36,8 +36,8 @@ pub use conversation::{
 pub use error::{CommandError, ErrorCode};
 pub use event::{Event, EventFrame, LoggedEvent};
 pub use ids::{
-    ClientMsgId, ConsultationId, ConversationId, MessageId, NodeId, NotificationId, SessionId,
-    UserId,
+    CallId, ClientMsgId, ConsultationId, ConversationId, MessageId, NodeId, NotificationId,
+    ParticipantId, SessionId, UserId,
 };
 pub use message::{Attachment, Message, MessageSend, MessageType, Reaction};
 pub use notification::{Notification, NotificationType};

@@ -148,3 +148,15 @@ pub const SOCKETIO_CONNECT_BYTES_MAX: usize = 16 * 1024;
 pub const SEARCH_MESSAGES_MAX: u64 = 2_000;
 /// Bytes of a search query.
 pub const SEARCH_QUERY_BYTES_MAX: usize = 200;
+/// People in one call at once.
+pub const CALL_PARTICIPANTS_MAX: usize = 16;
+/// Screens shared in one call at once.
+pub const CALL_SCREENS_MAX: usize = 2;
+/// One offer or answer of a call, bytes. More is `too_large`.
+pub const SDP_BYTES_MAX: usize = 64 * 1024;
+/// One ICE candidate of a client, bytes.
+pub const CANDIDATE_BYTES_MAX: usize = 512;
+/// ICE candidates of one client to one offer.
+pub const CANDIDATES_MAX: usize = 64;
+/// How long a client may take to answer an offer, milliseconds.
+pub const ANSWER_TIMEOUT_MS: u64 = 15_000;

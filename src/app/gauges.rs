@@ -7,6 +7,8 @@ use bedside_actors::{
 
 use std::sync::Arc;
 
+#[cfg(feature = "webrtc")]
+use crate::adapters::webrtc::Stats as RtcStats;
 #[cfg(feature = "cluster")]
 use crate::adapters::{
     redis::{BridgeStats, Kind, RedisBus, Refusal},
@@ -194,6 +196,35 @@ pub(super) fn register_ring(metrics: &Metrics, store: &Arc<CqlStore>) {
         "bedside_cql_conflicts_total", "Appends refused because another one had their place.", conflicts;
         "bedside_cql_refiled_total", "Entries whose filing was finished by another one.", refiled;
         "bedside_cql_coalesced_reads_total", "Readers of a log that shared another one's read.", coalesced_reads;
+    }
+}
+
+/// Shows what calls cost.
+#[cfg(feature = "webrtc")]
+pub(super) fn register_rtc(metrics: &Metrics, stats: &Arc<RtcStats>) {
+    let (calls, peers) = (stats.clone(), stats.clone());
+    metrics.register_gauge_fn("bedside_rtc_calls", "Calls that are open.", move || {
+        calls.calls() as f64
+    });
+    metrics.register_gauge_fn("bedside_rtc_peers", "People in them.", move || {
+        peers.peers() as f64
+    });
+    macro_rules! counters {
+        ($($name:literal, $help:literal, $count:ident;)*) => {$(
+            let read = stats.clone();
+            metrics.register_counter_fn($name, $help, move || read.$count());
+        )*};
+    }
+    counters! {
+        "bedside_rtc_forwarded_packets_total", "Packets passed on, each counted for each receiver.", forwarded_packets;
+        "bedside_rtc_dropped_packets_total", "Packets that a receiver's connection had no room for.", dropped_packets;
+        "bedside_rtc_unknown_datagrams_total", "Datagrams of nobody on the port of calls.", unknown_datagrams;
+        "bedside_rtc_overflowed_datagrams_total", "Datagrams that a connection did not read in time.", overflowed_datagrams;
+        "bedside_rtc_unsent_datagrams_total", "Datagrams that the socket did not take.", unsent_datagrams;
+        "bedside_rtc_key_frames_asked_total", "Pictures asked for anew of those who send them.", key_frames_asked;
+        "bedside_rtc_peers_made_total", "Connections made.", peers_made;
+        "bedside_rtc_peers_failed_total", "Connections that were lost.", peers_failed;
+        "bedside_rtc_panics_total", "Panics caught, each of which cost a connection or a call.", panics;
     }
 }
 

@@ -275,6 +275,59 @@ pub(super) fn passivate_after(text: &str) -> Parsed<Duration> {
         .ok_or("seconds from 1 to 86400 (a day)")
 }
 
+/// The port of calls; none for `off`.
+pub(super) fn rtc_port(text: &str) -> Parsed<Option<u16>> {
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(None);
+    }
+    port(text)
+        .map(Some)
+        .map_err(|_| "a port from 0 to 65535, or off")
+}
+
+/// Addresses that others can reach.
+pub(super) fn advertised_ips(text: &str) -> Parsed<Vec<IpAddr>> {
+    let ips: Result<Vec<IpAddr>, _> = listed(text).map(str::parse).collect();
+    let is_good = |ip: &IpAddr| !ip.is_unspecified() && !ip.is_multicast();
+    ips.ok()
+        .filter(|ips| (1..=8).contains(&ips.len()) && ips.iter().all(is_good))
+        .ok_or("1 to 8 IP addresses, comma separated, that clients can reach")
+}
+
+pub(super) fn rtc_threads(text: &str) -> Parsed<usize> {
+    number(text, 1..=64).ok_or("a number from 1 to 64")
+}
+
+pub(super) fn rtc_peers_max(text: &str) -> Parsed<usize> {
+    number(text, 1..=100_000).ok_or("a number from 1 to 100000")
+}
+
+pub(super) fn turn_urls(text: &str) -> Parsed<Vec<String>> {
+    let urls: Vec<String> = listed(text).map(str::to_owned).collect();
+    let is_good = |url: &String| {
+        let rest = url.strip_prefix("turn:").or(url.strip_prefix("turns:"));
+        rest.is_some_and(|rest| {
+            !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && b != b'"')
+        })
+    };
+    if !(1..=8).contains(&urls.len()) || !urls.iter().all(is_good) {
+        return Err("1 to 8 URLs, comma separated, such as turn:turn.example.org:3478");
+    }
+    Ok(urls)
+}
+
+pub(super) fn turn_ttl(text: &str) -> Parsed<Duration> {
+    number(text, 60..=86_400)
+        .map(Duration::from_secs)
+        .ok_or("seconds from 60 to 86400 (a day)")
+}
+
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+}
+
 pub(super) fn on_or_off(text: &str) -> Parsed<bool> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "true" | "1" => Ok(true),

@@ -153,6 +153,24 @@ variables! {
         /// What happens to Socket.IO clients whose token runs out: `close`, or `grace:<hours>`.
         BEDSIDE_SOCKETIO_EXPIRY = "close";
     }
+    "rtc" {
+        /// The UDP port of calls, 0..=65535; 0 takes any free one. `off` for a server without
+        /// calls.
+        BEDSIDE_RTC_PORT = "5004";
+        /// IP addresses at which clients reach that port, comma separated, at most 8, the
+        /// preferred one first. Without it the address that this machine has towards others.
+        BEDSIDE_RTC_ADVERTISED_IPS;
+        /// Threads that carry calls, 1..=64. A call stays on one.
+        BEDSIDE_RTC_THREADS = "1";
+        /// People in all calls together, 1..=100,000.
+        BEDSIDE_RTC_PEERS_MAX = "1000";
+        /// TURN servers for clients that have no other way, comma separated, at most 8.
+        TURN_URLS;
+        /// What they share with this server: coturn's `static-auth-secret`.
+        TURN_SECRET: secret;
+        /// How long a client may ask them for a relay, seconds, 60..=86,400.
+        TURN_TTL_S = "3600";
+    }
     "notifications" {
         /// How long notifications are kept, days, 1..=3,650.
         NOTIFICATION_RETENTION_DAYS = "30";

@@ -18,7 +18,7 @@ function findBrowser() {
   return found;
 }
 
-export const launch = () => chromium.launch({ executablePath: findBrowser(), args: ARGS });
+export const launch = (more = []) => chromium.launch({ executablePath: findBrowser(), args: [...ARGS, ...more] });
 
 /** One browser profile. `faults` collects console errors and CSP violations. */
 export class Profile {
