@@ -702,12 +702,14 @@ fn calls_have_a_port_and_may_be_off() {
         let config = load(&[&[("JWT_SECRET", SECRET)], more].concat());
         config.expect("a good configuration").rtc
     };
-    let rtc = with(&[]).expect("calls");
+    assert!(with(&[]).is_none(), "nothing makes calls yet");
+    let rtc = with(&[("BEDSIDE_RTC_PORT", "5004")]).expect("calls");
     assert_eq!((rtc.port, rtc.threads, rtc.peers_max), (5_004, 1, 1_000));
     assert!(rtc.advertised.is_empty() && rtc.turn.is_none());
     assert!(with(&[("BEDSIDE_RTC_PORT", "off")]).is_none());
 
     let more = [
+        ("BEDSIDE_RTC_PORT", "5004"),
         ("BEDSIDE_RTC_ADVERTISED_IPS", "192.0.2.1, 2001:db8::1"),
         ("TURN_URLS", "turn:turn.example:3478,turns:turn.example:443"),
         ("TURN_SECRET", "hunter2"),
@@ -715,7 +717,7 @@ fn calls_have_a_port_and_may_be_off() {
     let rtc = with(&more).expect("calls");
     assert_eq!(rtc.advertised.len(), 2);
     assert_eq!(rtc.turn.expect("TURN").urls.len(), 2);
-    for half in &more[1..] {
+    for half in &more[2..] {
         let got = faulty(load(&[("JWT_SECRET", SECRET), *half]));
         assert_eq!(got.len(), 1, "{half:?}");
         assert!(got[0].starts_with("TURN_URLS"), "{got:?}");

@@ -11,7 +11,7 @@ use super::{
 /// How calls are carried.
 #[derive(Clone, Debug)]
 pub struct RtcConfig {
-    /// `BEDSIDE_RTC_PORT`, default 5004: the UDP port of all calls; 0 takes any free one.
+    /// `BEDSIDE_RTC_PORT`, default off: the UDP port of all calls; 0 takes any free one.
     pub port: u16,
     /// `BEDSIDE_RTC_ADVERTISED_IPS`: where clients reach it; empty for the address that this
     /// machine has towards others.

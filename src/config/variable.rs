@@ -155,8 +155,8 @@ variables! {
     }
     "rtc" {
         /// The UDP port of calls, 0..=65535; 0 takes any free one. `off` for a server without
-        /// calls.
-        BEDSIDE_RTC_PORT = "5004";
+        /// calls, as long as no command makes any.
+        BEDSIDE_RTC_PORT = "off";
         /// IP addresses at which clients reach that port, comma separated, at most 8, the
         /// preferred one first. Without it the address that this machine has towards others.
         BEDSIDE_RTC_ADVERTISED_IPS;
