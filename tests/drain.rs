@@ -13,7 +13,10 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 
 const ROUNDS: u64 = 6;
-const SENDS: u64 = 240;
+/// Of each client in each round; fewer than it may at once.
+const SENDS_MAX: u64 = 3_900;
+/// Sends of each that wait for their answers.
+const AT_ONCE: u64 = 64;
 /// What is promised, with some patience for a busy machine.
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -27,15 +30,21 @@ struct End {
     code: u16,
 }
 
-/// Sends without waiting for answers, and reads until the end.
+/// Keeps so many sends on their way, and reads until the end.
 async fn talk(mut peer: Peer, to: ConversationId, first: u64, answered: Arc<Notify>) -> End {
-    let posted: Vec<_> = (first..first + SENDS)
-        .map(|n| (n, peer.post(&say(to, n, text_of(n, 200)))))
-        .collect();
+    let mut names = first..first + SENDS_MAX;
+    let mut post = |peer: &mut Peer| {
+        let name = names.next()?;
+        Some((name, peer.post(&say(to, name, text_of(name, 200)))))
+    };
+    let mut posted: Vec<_> = (0..AT_ONCE).filter_map(|_| post(&mut peer)).collect();
     let mut end = End::default();
     loop {
         match peer.read().await.expect("frames of the protocol") {
-            Got::Answer(_) => answered.notify_one(),
+            Got::Answer(_) => {
+                answered.notify_one();
+                posted.extend(post(&mut peer));
+            }
             Got::Event(frame) => {
                 if let Event::SessionClosing(closing) = frame.event {
                     end.closing = Some((closing.code, closing.reconnect_after_ms));
@@ -92,7 +101,7 @@ async fn stop_in_the_midst(server: Server, world: &World, round: u64) -> Vec<End
     for (i, pair) in world.pairs.iter().enumerate() {
         let token = &world.users[pair.members[0]].token;
         let peer = Peer::open(&dial, token).await.expect("a socket");
-        let first = (round * 100 + i as u64) * 1_000;
+        let first = (round * 100 + i as u64) * 10_000;
         clients.spawn(talk(peer, pair.id, first, answered.clone()));
     }
     // With the first answer the others are on their way. In each round at another moment.

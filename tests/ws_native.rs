@@ -309,9 +309,11 @@ async fn a_node_that_shuts_down_says_so() {
     node.shut_down().await;
     let closing = client.expect().await.json();
     assert_eq!(closing["type"], "session.closing");
+    let after = closing["data"]["reconnect_after_ms"].as_u64();
+    assert!(after.is_some_and(|ms| (500..=3_500).contains(&ms)));
     assert_eq!(
         closing["data"],
-        json!({"code": 1001, "reason": "going_away"})
+        json!({"code": 1001, "reason": "going_away", "reconnect_after_ms": after})
     );
     let close = client.expect().await;
     assert_eq!(
