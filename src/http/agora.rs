@@ -17,7 +17,6 @@ use utoipa::ToSchema;
 
 use super::{
     auth::Me,
-    consultations::bad,
     input::Body,
     openapi::{Routes, at, bounds, one, op},
     parts::{HttpParts, Parts},
@@ -148,7 +147,7 @@ struct Channel {
 /// Body: `{consultationId}`. 200 `{channelName}`.
 async fn channel(parts: Parts, me: Me, body: Body<AskChannel>) -> Answer {
     let id = body.0.consultation_id.consultation_id();
-    let id = id.map_err(bad("consultationId"))?;
+    let id = id.map_err(|_| CommandError::not_found("there is no such consultation"))?;
     let pass = parts.node.media_pass(&me.0, id).await?;
     let channel_name = channel_of(pass.consultation.consultation_id);
     Ok(HttpResponse::Ok().json(Channel { channel_name }))

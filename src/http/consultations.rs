@@ -67,7 +67,7 @@ fn row(consultation: Consultation) -> ConsultationRow {
 }
 
 /// An id in a body or query that cannot be one.
-pub(super) fn bad(field: &'static str) -> impl Fn(InvalidId) -> CommandError {
+fn bad(field: &'static str) -> impl Fn(InvalidId) -> CommandError {
     move |error| CommandError::invalid(format!("{field}: {error}"))
 }
 

@@ -87,6 +87,14 @@ async fn nobody_gets_what_is_not_their_own() {
             .await
             .plainly(404);
     }
+    for other in [json!("0000"), json!("x"), json!(1)] {
+        let body = json!({"consultationId": other});
+        api.post("/agora/channel")
+            .by(DOCTOR)
+            .json(body)
+            .await
+            .plainly(404);
+    }
     let padded = format!("{channel}/../consultation_1");
     token(&api, DOCTOR, json!({"channelName": padded}))
         .await
